@@ -1,0 +1,1 @@
+"""A small neural-network engine for studying initialisation."""

@@ -1,0 +1,244 @@
+r"""The functions φ that turn a pre-activation z into an activation a, each with its derivative.
+
+Every activation is an :class:`Activation`: call it for φ(z), call its ``derivative`` for φ′(z).
+All of them accept any finite float without overflow and keep the dtype they are given.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import ndtr
+
+from nnlab import checks
+
+
+@dataclass(frozen=True)
+class Activation:
+    r"""An activation function and its derivative, both elementwise.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    function : callable
+        ``function(Z, out)`` writes φ(Z) into ``out``.
+    slope : callable
+        ``slope(Z, A, out)`` writes φ′(Z) into ``out``; A = φ(Z) is there for those that are
+        cheaper from A.
+    bounds : tuple of float
+        The infimum and the supremum of φ. An activation near a finite bound is *saturated*.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tanh(np.array([0.0, 1.0])).round(4)
+    array([0.    , 0.7616])
+    >>> tanh.derivative(np.array([0.0, 1.0])).round(4)
+    array([1.  , 0.42])
+    """
+
+    name: str
+    function: Callable = field(repr=False)
+    slope: Callable = field(repr=False)
+    bounds: tuple[float, float] = (-np.inf, np.inf)
+
+    def __call__(self, Z, out=None):
+        """Return φ(Z), elementwise.
+
+        Parameters
+        ----------
+        Z : array_like of float
+            Pre-activations, of any shape.
+        out : ndarray, optional
+            Where to write the result; must not be ``Z`` itself.
+
+        Returns
+        -------
+        ndarray
+            φ(Z), of the shape and dtype of ``Z``.
+        """
+        Z = _as_float(Z)
+        if out is None:
+            out = np.empty_like(Z)
+        self.function(Z, out)
+        return out
+
+    def derivative(self, Z, A=None, out=None):
+        """Return φ′(Z), elementwise.
+
+        Parameters
+        ----------
+        Z : array_like of float
+            Pre-activations, of any shape.
+        A : ndarray, optional
+            φ(Z), if it is known already; saves computing it again.
+        out : ndarray, optional
+            Where to write the result; must be neither ``Z`` nor ``A``.
+
+        Returns
+        -------
+        ndarray
+            φ′(Z), of the shape and dtype of ``Z``. At a kink (ReLU's 0) it is the left slope.
+        """
+        Z = _as_float(Z)
+        if A is None:
+            A = self(Z)
+        if out is None:
+            out = np.empty_like(Z)
+        self.slope(Z, A, out)
+        return out
+
+
+def _as_float(Z):
+    Z = np.asarray(Z)
+    return Z if Z.dtype.kind == "f" else Z.astype(np.float64)
+
+
+def _identity(Z, out):
+    out[...] = Z
+
+
+def _identity_slope(Z, A, out):
+    out[...] = 1
+
+
+def _sigmoid(Z, out):
+    # exp(-|z|) never overflows: σ(z) is 1/(1+e) right of zero and e/(1+e) left of it.
+    e = np.exp(-np.abs(Z))
+    np.divide(np.where(Z >= 0, Z.dtype.type(1), e), 1 + e, out=out)
+
+
+def _sigmoid_slope(Z, A, out):
+    np.subtract(1, A, out=out)
+    out *= A
+
+
+def _tanh(Z, out):
+    np.tanh(Z, out=out)
+
+
+def _tanh_slope(Z, A, out):
+    np.multiply(A, A, out=out)
+    np.subtract(1, out, out=out)
+
+
+def _relu(Z, out):
+    np.maximum(Z, 0, out=out)
+
+
+def _relu_slope(Z, A, out):
+    np.greater(Z, 0, out=out, casting="unsafe")
+
+
+def _elu(Z, out, scale=1.0, alpha=1.0):
+    np.minimum(Z, 0, out=out)
+    np.expm1(out, out=out)
+    out *= alpha
+    np.copyto(out, Z, where=Z > 0)
+    out *= scale
+
+
+def _elu_slope(Z, A, out, scale=1.0, alpha=1.0):
+    np.add(A, scale * alpha, out=out)
+    np.copyto(out, scale, where=Z > 0)
+
+
+def _gelu(Z, out):
+    np.multiply(Z, ndtr(Z), out=out)
+
+
+def _gelu_slope(Z, A, out):
+    # Beyond 40 the density is 0 in any float; without the bound z² would overflow.
+    np.clip(Z, -40, 40, out=out)
+    density = np.exp(-0.5 * out * out) / np.sqrt(2 * np.pi).astype(Z.dtype)
+    out *= density
+    out += ndtr(Z)
+
+
+def _silu(Z, out):
+    _sigmoid(Z, out)
+    out *= Z
+
+
+def _silu_slope(Z, A, out):
+    # φ′ = σ + zσ(1−σ) = σ + a(1−σ)
+    _sigmoid(Z, out)
+    out += A * (1 - out)
+
+
+# Klambauer et al. (2017), sec. 2: the pair that makes mean 0 and variance 1 a fixed point.
+SELU_SCALE = 1.0507009873554805
+SELU_ALPHA = 1.6732632423543772
+
+identity = Activation("identity", _identity, _identity_slope)
+sigmoid = Activation("sigmoid", _sigmoid, _sigmoid_slope, (0.0, 1.0))
+tanh = Activation("tanh", _tanh, _tanh_slope, (-1.0, 1.0))
+relu = Activation("relu", _relu, _relu_slope, (0.0, np.inf))
+elu = Activation("elu", _elu, _elu_slope, (-1.0, np.inf))
+selu = Activation(
+    "selu",
+    lambda Z, out: _elu(Z, out, SELU_SCALE, SELU_ALPHA),
+    lambda Z, A, out: _elu_slope(Z, A, out, SELU_SCALE, SELU_ALPHA),
+    (-SELU_SCALE * SELU_ALPHA, np.inf),
+)
+gelu = Activation("gelu", _gelu, _gelu_slope)
+silu = Activation("silu", _silu, _silu_slope)
+
+
+def leaky_relu(negative_slope: float = 0.01) -> Activation:
+    r"""Return the leaky ReLU, φ(z) = z for z > 0 and αz otherwise.
+
+    Parameters
+    ----------
+    negative_slope : float
+        α, the slope left of zero.
+
+    Returns
+    -------
+    Activation
+
+    Examples
+    --------
+    >>> leaky_relu(0.5)([-2.0, 2.0])
+    array([-1.,  2.])
+
+    References
+    ----------
+    Maas, Hannun and Ng (2013), "Rectifier nonlinearities improve neural network acoustic models".
+    """
+    alpha = checks.number("negative_slope", negative_slope)
+
+    def function(Z, out):
+        np.multiply(Z, alpha, out=out)
+        np.copyto(out, Z, where=Z > 0)
+
+    def slope(Z, A, out):
+        out[...] = alpha
+        np.copyto(out, 1, where=Z > 0)
+
+    return Activation(f"leaky_relu({alpha:g})", function, slope)
+
+
+ACTIVATIONS = {
+    **{each.name: each for each in (identity, sigmoid, tanh, relu, elu, selu, gelu, silu)},
+    "leaky_relu": leaky_relu(),
+}
+
+
+def get(activation: str | Activation) -> Activation:
+    """Return the activation of that name; an :class:`Activation` is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no activation of that name. The message lists the names.
+
+    Examples
+    --------
+    >>> get("relu")
+    Activation(name='relu', bounds=(0.0, inf))
+    """
+    if isinstance(activation, Activation):
+        return activation
+    return ACTIVATIONS[checks.one_of("activation", activation, ACTIVATIONS)]

@@ -1,0 +1,188 @@
+r"""Measure a network: its signals layer by layer, its twins, its gradients.
+
+Everything here looks at a network and changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnlab import checks
+from nnlab.activations import Activation
+from nnlab.losses import Loss
+from nnlab.network import MLP
+
+
+@dataclass(frozen=True)
+class LayerStats:
+    """Statistics of one kind of signal, layer by layer; arrays of shape (layers, *ensemble).
+
+    Attributes
+    ----------
+    mean, std, rms : ndarray
+        Over the batch and the units, in float64. rms is √E[·²].
+    zero : ndarray
+        The share of entries that are exactly 0.
+    dead : ndarray
+        The share of units that are exactly 0 for every example of the batch.
+    saturated : ndarray
+        The share of entries within 3 % of the distance between the activation's bounds from one
+        of them (|a| > 0.94 for tanh); NaN where no activation was named or it has no such bounds.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    rms: np.ndarray
+    zero: np.ndarray
+    dead: np.ndarray
+    saturated: np.ndarray
+
+
+def layer_stats(layers: Sequence[np.ndarray], activation: Activation | None = None) -> LayerStats:
+    """Measure signals layer by layer.
+
+    Parameters
+    ----------
+    layers : sequence of ndarray (*ensemble, batch, units)
+        For example ``signals.Z``, ``signals.A[:-1]`` or ``signals.dZ``.
+    activation : Activation, optional
+        Name it for activations, to have their saturation measured.
+
+    Returns
+    -------
+    LayerStats
+
+    Examples
+    --------
+    >>> layer_stats([np.array([[0.0, 3.0], [0.0, -3.0]])]).dead
+    array([0.5])
+    """
+    axes = (-2, -1)
+    columns = [
+        (
+            signal.mean(axes, dtype=np.float64),
+            signal.std(axes, dtype=np.float64),
+            np.sqrt(np.square(signal, dtype=np.float64).mean(axes)),
+            (signal == 0).mean(axes),
+            (signal == 0).all(-2).mean(-1),
+            _saturated(signal, activation),
+        )
+        for signal in layers
+    ]
+    return LayerStats(*(np.array(column) for column in zip(*columns, strict=True)))
+
+
+def _saturated(signal, activation):
+    low, high = activation.bounds if activation is not None else (-np.inf, np.inf)
+    if not np.isfinite(high - low):
+        return np.full(signal.shape[:-2], np.nan)
+    margin = 0.03 * (high - low)
+    return ((signal < low + margin) | (signal > high - margin)).mean((-2, -1))
+
+
+def histogram(signal: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the share of entries in each bin; what lies outside counts in the outermost bins.
+
+    Parameters
+    ----------
+    signal : ndarray
+        Of any shape.
+    edges : ndarray (bins + 1,)
+
+    Returns
+    -------
+    ndarray (bins,)
+        Shares; they sum to 1.
+    """
+    counts, _ = np.histogram(np.clip(signal, edges[0], edges[-1]), edges)
+    return counts / counts.sum()
+
+
+def update_ratio(before: np.ndarray, after: np.ndarray, net: MLP) -> np.ndarray:
+    """Return, for each layer, the length of the weights' update over the length of the weights.
+
+    Parameters
+    ----------
+    before, after : ndarray (*ensemble, n_parameters)
+        ``theta`` before and after a step.
+    net : MLP
+        Says where each layer lies in ``theta``.
+
+    Returns
+    -------
+    ndarray (layers, *ensemble)
+        About 1e-3 is healthy; infinite where the weights were 0 and moved, 0 where they did not.
+    """
+    old, new = net.with_theta(before).W, net.with_theta(after).W
+    moved = np.array([np.linalg.norm(b - a, axis=(-2, -1)) for a, b in zip(old, new, strict=True)])
+    size = np.array([np.linalg.norm(a, axis=(-2, -1)) for a in old])
+    return np.divide(moved, size, out=np.where(moved > 0, np.inf, 0.0), where=size > 0)
+
+
+def twins(net: MLP, layer: int) -> list[list[int]]:
+    """Return the groups of hidden units that are copies of each other, to the last bit.
+
+    Two units are twins if their incoming weights, their biases and their outgoing weights are
+    equal. Training cannot tell twins apart, so they stay twins.
+
+    Parameters
+    ----------
+    net : MLP
+        A single network, not an ensemble.
+    layer : int
+        A hidden layer, from 0.
+
+    Returns
+    -------
+    list of list of int
+        Every unit is in one group; a unit without a twin is a group of its own.
+
+    Raises
+    ------
+    ValueError
+        If the network is an ensemble or has no such hidden layer.
+    """
+    if net.ensemble:
+        raise ValueError(f"twins needs a single network; got an ensemble of {net.ensemble}")
+    if not 0 <= layer < net.depth - 1:
+        raise ValueError(f"layer must be a hidden one, 0 to {net.depth - 2}; got {layer}")
+    units = np.concatenate([net.W[layer].T, net.b[layer][:, None], net.W[layer + 1]], axis=1)
+    groups = {}
+    for unit, row in enumerate(units + 0.0):  # −0.0 and 0.0 are the same weight
+        groups.setdefault(row.tobytes(), []).append(unit)
+    return list(groups.values())
+
+
+def gradient_check(net: MLP, X, y, loss: Loss, *, epsilon: float = 1e-6) -> np.ndarray:
+    r"""Compare the gradient with central finite differences, parameter by parameter.
+
+    .. math:: \frac{L(\theta_i + \epsilon) - L(\theta_i - \epsilon)}{2\epsilon}
+
+    Parameters
+    ----------
+    net : MLP
+        In float64; an ensemble is checked all at once. Not changed.
+    X, y, loss
+        As for ``net.gradient``.
+    epsilon : float
+        Half the distance of the two points.
+
+    Returns
+    -------
+    ndarray (*ensemble, n_parameters)
+        |gradient − difference|, over the largest entry of the gradient (or 1e-12 if that is 0).
+    """
+    if net.dtype != np.float64:
+        raise ValueError(f"gradient_check needs a float64 network; this one is {net.dtype}")
+    checks.number("epsilon", epsilon, above=0)
+    exact = net.gradient(X, y, loss)[1].dtheta
+    probe, numeric = net.copy(), np.empty_like(exact)
+    for i in range(net.theta.shape[-1]):
+        values = []
+        for side in (epsilon, -epsilon):
+            probe.theta[..., i] = net.theta[..., i] + side
+            values.append(loss(probe(X), y))
+        probe.theta[..., i] = net.theta[..., i]
+        numeric[..., i] = (values[0] - values[1]) / (2 * epsilon)
+    return np.abs(exact - numeric) / np.maximum(np.abs(exact).max(-1, keepdims=True), 1e-12)

@@ -1,0 +1,173 @@
+r"""What is minimised: the mean loss over a batch, computed from logits, and its gradient.
+
+A loss takes the network's outputs before any squashing (the logits), so it never takes the
+logarithm of a number that has been rounded to 0. Call it for the value; ``value_and_gradient``
+gives both. **All of them return the mean over the batch**, and the gradient is of that mean.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nnlab import checks
+from nnlab.activations import sigmoid
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss of logits Z (..., batch, outputs) against targets y.
+
+    Leading axes of ``Z`` are an ensemble, and one value is returned for each member.
+    ``y`` is (batch,), or (..., batch) with the ensemble's axes; for the mean squared error it has
+    the outputs as its last axis too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(binary_cross_entropy(np.zeros((4, 1)), np.array([0, 1, 1, 0])).round(4))
+    0.6931
+    """
+
+    name: str
+    is_classifier: bool
+    value_and_gradient_: Callable = field(repr=False)
+    check_: Callable = field(repr=False)
+    correct_: Callable = field(repr=False)
+
+    def __call__(self, Z, y):
+        """Return the mean loss over the batch, of shape (...): one value an ensemble member."""
+        return self.value_and_gradient(Z, y)[0]
+
+    def value_and_gradient(self, Z, y):
+        """Return the mean loss over the batch and ∂L/∂Z.
+
+        Parameters
+        ----------
+        Z : ndarray (..., batch, outputs)
+            Logits.
+        y : ndarray
+            Labels (..., batch) of 0 … classes − 1, or targets (..., batch, outputs).
+
+        Returns
+        -------
+        value : ndarray (...)
+        dZ : ndarray (..., batch, outputs)
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit, the batch is empty, or a label is outside the classes.
+        """
+        return self.value_and_gradient_(np.asarray(Z), self.check(np.shape(Z), y))
+
+    def accuracy(self, Z, y):
+        """Return the share of the batch that is classified correctly, of shape (...)."""
+        if not self.is_classifier:
+            raise ValueError(f"accuracy needs a loss over classes; {self.name} has none")
+        return self.correct_(np.asarray(Z), self.check(np.shape(Z), y)).mean(-1)
+
+    def check(self, shape, y):
+        """Return ``y`` as an array if it fits logits of that shape; else raise ``ValueError``."""
+        if len(shape) < 2 or shape[-2] < 1:
+            raise ValueError(f"logits must be (..., batch ≥ 1, outputs); got shape {tuple(shape)}")
+        return self.check_(shape, np.asarray(y))
+
+
+def _check_labels(shape, y, classes):
+    if y.shape != shape[-2:-1] and y.shape != shape[:-1]:
+        raise ValueError(
+            f"y must be labels of shape {shape[-2:-1]} (one an example); got shape {y.shape}"
+        )
+    if y.dtype.kind not in "iub":
+        if y.dtype.kind != "f" or not np.array_equal(y, np.trunc(y)):
+            raise ValueError(f"y must be whole-number labels; got dtype {y.dtype}")
+        y = y.astype(np.int64)
+    low, high = y.min(), y.max()
+    if low < 0 or high >= classes:
+        raise ValueError(
+            f"y must hold labels from 0 to {classes - 1}; got {low if low < 0 else high}"
+        )
+    return y
+
+
+def _check_binary(shape, y):
+    if shape[-1] != 1:
+        raise ValueError(f"binary_cross_entropy needs 1 output, not {shape[-1]}")
+    return _check_labels(shape, y, classes=2)
+
+
+def _check_classes(shape, y):
+    if shape[-1] < 2:
+        raise ValueError(f"softmax_cross_entropy needs at least 2 outputs, not {shape[-1]}")
+    return _check_labels(shape, y, classes=shape[-1])
+
+
+def _check_targets(shape, y):
+    if y.shape not in (shape[-2:], shape):
+        raise ValueError(f"y must be targets of shape {shape[-2:]}; got shape {y.shape}")
+    return checks.finite("y", y)
+
+
+def _binary_cross_entropy(Z, y):
+    z = Z[..., 0]
+    y = y.astype(z.dtype)
+    # log(1 + e^z) − yz, written so that the exponent is never positive.
+    value = (np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))).mean(-1)
+    return value, ((sigmoid(z) - y) / z.dtype.type(z.shape[-1]))[..., None]
+
+
+def _softmax_cross_entropy(Z, y):
+    P = Z - Z.max(-1, keepdims=True)
+    labels = np.broadcast_to(y, Z.shape[:-1])[..., None]
+    logit = np.take_along_axis(P, labels, -1)[..., 0]
+    np.exp(P, out=P)
+    total = P.sum(-1, keepdims=True)
+    value = (np.log(total[..., 0]) - logit).mean(-1)
+    P /= total
+    np.put_along_axis(P, labels, np.take_along_axis(P, labels, -1) - 1, -1)
+    P /= Z.shape[-2]
+    return value, P
+
+
+def _mean_squared_error(Z, y):
+    difference = Z - y.astype(Z.dtype)
+    value = np.square(difference).mean((-2, -1))
+    difference *= 2 / (Z.shape[-2] * Z.shape[-1])
+    return value, difference
+
+
+binary_cross_entropy = Loss(
+    "binary_cross_entropy",
+    True,
+    _binary_cross_entropy,
+    _check_binary,
+    lambda Z, y: (Z[..., 0] > 0) == y,
+)
+softmax_cross_entropy = Loss(
+    "softmax_cross_entropy",
+    True,
+    _softmax_cross_entropy,
+    _check_classes,
+    lambda Z, y: Z.argmax(-1) == y,
+)
+mean_squared_error = Loss(
+    "mean_squared_error", False, _mean_squared_error, _check_targets, lambda Z, y: None
+)
+
+LOSSES = {
+    each.name: each for each in (binary_cross_entropy, softmax_cross_entropy, mean_squared_error)
+}
+
+
+def get(loss: str | Loss) -> Loss:
+    """Return the loss of that name; a :class:`Loss` is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no loss of that name. The message lists the names.
+    """
+    if isinstance(loss, Loss):
+        return loss
+    return LOSSES[checks.one_of("loss", loss, LOSSES)]

@@ -1,0 +1,289 @@
+r"""A fully connected network whose parameters are one flat vector.
+
+With X of shape (batch, fan_in) and W of shape (fan_in, fan_out), a layer is ``Z = X @ W + b`` and
+``A = φ(Z)``; the last layer has no φ, its Z are the logits. ``W[l]`` and ``b[l]`` are views into
+``theta``, so an optimiser moves one vector and a gradient check loops over one vector.
+
+Parameters may carry leading axes. Then one :class:`MLP` is an *ensemble*: the same forward and
+backward pass, broadcast by ``matmul``, runs a thousand networks at once.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from nnlab import activations, checks, initializers
+from nnlab.losses import Loss
+
+
+def _views(theta, sizes):
+    """Return the lists W, b of views into the last axis of ``theta``, layer after layer."""
+    W, b, start = [], [], 0
+    for fan_in, fan_out in pairwise(sizes):
+        stop = start + fan_in * fan_out
+        W.append(theta[..., start:stop].reshape(*theta.shape[:-1], fan_in, fan_out))
+        b.append(theta[..., stop : stop + fan_out])
+        start = stop + fan_out
+    return W, b
+
+
+class Signals:
+    """All that one forward and one backward pass compute, in buffers that can be used again.
+
+    Attributes
+    ----------
+    X : ndarray (..., batch, sizes[0])
+        The batch that went in.
+    Z, A : list of ndarray (..., batch, fan_out), one a layer
+        Pre-activations and activations. ``A[-1]`` is ``Z[-1]``: the logits.
+    dZ : list of ndarray (..., batch, fan_out), one a layer
+        Backward signals ∂L/∂Z, filled by ``MLP.backward``.
+    dtheta : ndarray (..., n_parameters)
+        The gradient of all parameters; ``dW`` and ``db`` are views into it.
+    """
+
+    def __init__(self, net: "MLP", lead: tuple[int, ...], batch_size: int):
+        def buffers(sizes):
+            return [np.empty((*lead, batch_size, size), net.dtype) for size in sizes]
+
+        self.X = None
+        self.Z = buffers(net.sizes[1:])
+        self.A = [*buffers(net.sizes[1:-1]), self.Z[-1]]
+        self.dZ = buffers(net.sizes[1:])
+        self._slope = buffers(net.sizes[1:-1])
+        self.dtheta = np.zeros((*lead, net.theta.shape[-1]), net.dtype)
+        self.dW, self.db = _views(self.dtheta, net.sizes)
+
+    @property
+    def logits(self) -> np.ndarray:
+        """The network's outputs, (..., batch, sizes[-1])."""
+        return self.Z[-1]
+
+
+class MLP:
+    r"""A multi-layer perceptron, or an ensemble of them.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths from the inputs to the outputs, for example ``(784, 500, 10)``.
+    activation : str or Activation
+        φ of the hidden layers; see :mod:`nnlab.activations`. The outputs have none.
+    init : str or Initializer, or a sequence of them, one a layer
+        How the weights are drawn; see :mod:`nnlab.initializers`.
+    bias_init : str or Initializer, or a sequence of them, one a layer
+        How the biases are drawn. Schemes scaled by fans have no meaning here.
+    rng : numpy.random.Generator
+        Where the randomness comes from.
+    ensemble : int or tuple of int
+        Leading axes: how many independent networks to hold. ``()`` is a single one.
+    dtype : float64 or float32
+
+    Attributes
+    ----------
+    theta : ndarray (*ensemble, n_parameters)
+        All parameters, in the order W[0], b[0], W[1], b[1], …
+    W : list of ndarray (*ensemble, fan_in, fan_out)
+        Views into ``theta``.
+    b : list of ndarray (*ensemble, fan_out)
+        Views into ``theta``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a size is not a positive whole number, a name is unknown, there are not as many
+        initialisers as layers, or ``rng`` is not a Generator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = MLP((2, 2, 1), "tanh", "xavier_uniform", rng=np.random.default_rng(0))
+    >>> net
+    MLP(2-2-1, tanh, 9 parameters, float64)
+    >>> net(np.zeros((4, 2))).shape
+    (4, 1)
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation="tanh",
+        init="xavier_uniform",
+        *,
+        bias_init="zeros",
+        rng: np.random.Generator,
+        ensemble: int | tuple[int, ...] = (),
+        dtype=np.float64,
+    ):
+        self.sizes = tuple(checks.positive_int("every size in sizes", size) for size in sizes)
+        if len(self.sizes) < 2:
+            raise ValueError(f"sizes must name inputs and outputs at least; got {self.sizes}")
+        self.activation = activations.get(activation)
+        self.dtype = checks.float_dtype(dtype)
+        ensemble = (ensemble,) if np.ndim(ensemble) == 0 else tuple(ensemble)
+        ensemble = tuple(checks.positive_int("ensemble", size) for size in ensemble)
+        n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(self.sizes))
+        self._own(np.empty((*ensemble, n_parameters), self.dtype))
+        inits = self._one_a_layer("init", init)
+        bias_inits = self._one_a_layer("bias_init", bias_init)
+        for each in bias_inits:
+            if each.needs_fans:
+                raise ValueError(f"bias_init must not depend on fans: a bias has none; got {each}")
+        for W, b, draw_W, draw_b in zip(self.W, self.b, inits, bias_inits, strict=True):
+            W[...] = draw_W(rng, W.shape, self.dtype)
+            b[...] = draw_b(rng, b.shape, self.dtype)
+
+    def _own(self, theta):
+        self.theta = theta
+        self.W, self.b = _views(theta, self.sizes)
+
+    def _one_a_layer(self, name, given):
+        if isinstance(given, str | initializers.Initializer):
+            given = [given] * self.depth
+        given = [initializers.get(each) for each in given]
+        if len(given) != self.depth:
+            raise ValueError(f"{name} must be one, or one a layer ({self.depth}); got {len(given)}")
+        return given
+
+    @property
+    def depth(self) -> int:
+        """The number of layers that have weights."""
+        return len(self.sizes) - 1
+
+    @property
+    def ensemble(self) -> tuple[int, ...]:
+        """The leading axes; ``()`` for a single network."""
+        return self.theta.shape[:-1]
+
+    def __repr__(self) -> str:
+        copies = f"{' × '.join(map(str, self.ensemble))} × " if self.ensemble else ""
+        return (
+            f"MLP({copies}{'-'.join(map(str, self.sizes))}, {self.activation.name}, "
+            f"{self.theta.shape[-1]} parameters, {self.dtype})"
+        )
+
+    def with_theta(self, theta: np.ndarray) -> "MLP":
+        """Return a network of the same kind whose parameters are ``theta`` itself, not a copy.
+
+        Parameters
+        ----------
+        theta : ndarray (..., n_parameters)
+            Its leading axes become the ensemble.
+        """
+        if theta.ndim < 1 or theta.shape[-1] != self.theta.shape[-1]:
+            raise ValueError(
+                f"theta must be (..., {self.theta.shape[-1]}); got shape {theta.shape}"
+            )
+        other = object.__new__(MLP)
+        other.sizes, other.activation, other.dtype = self.sizes, self.activation, theta.dtype
+        other._own(theta)
+        return other
+
+    def copy(self) -> "MLP":
+        """Return a network with parameters of its own, equal to these."""
+        return self.with_theta(self.theta.copy())
+
+    def check_inputs(self, X) -> np.ndarray:
+        """Return ``X`` as an array of the network's dtype if it can go in.
+
+        Raises
+        ------
+        ValueError
+            If X is not (batch, fan_in) or (*ensemble, batch, fan_in), is empty, or holds NaN or
+            infinity.
+        """
+        X = np.asarray(X, dtype=self.dtype)
+        lead, n_inputs = self.ensemble, self.sizes[0]
+        if X.ndim < 2 or X.shape[-1] != n_inputs or X.shape[:-2] not in ((), lead):
+            shapes = f"(batch, {n_inputs})"
+            if lead:
+                shapes += f" or ({', '.join(map(str, lead))}, batch, {n_inputs})"
+            raise ValueError(f"X must be {shapes}; got shape {X.shape}")
+        if X.shape[-2] == 0:
+            raise ValueError("X must hold at least one example; got an empty batch")
+        return checks.finite("X", X)
+
+    def __call__(self, X) -> np.ndarray:
+        """Return the logits, (*ensemble, batch, sizes[-1])."""
+        return self.forward(X).logits
+
+    def forward(self, X) -> Signals:
+        """Run the batch through the network and keep every signal.
+
+        Parameters
+        ----------
+        X : array_like (batch, fan_in) or (*ensemble, batch, fan_in)
+
+        Returns
+        -------
+        Signals
+
+        Raises
+        ------
+        ValueError
+            As :meth:`check_inputs`.
+        """
+        X = self.check_inputs(X)
+        return self.forward_into(Signals(self, self.ensemble, X.shape[-2]), X)
+
+    def forward_into(self, signals: Signals, X: np.ndarray) -> Signals:
+        """Do what :meth:`forward` does, unchecked, in buffers that are there: for inner loops."""
+        signals.X = A = X
+        for l in range(self.depth):
+            Z = np.matmul(A, self.W[l], out=signals.Z[l])
+            Z += self.b[l][..., None, :]
+            if l < self.depth - 1:
+                A = self.activation(Z, out=signals.A[l])
+        return signals
+
+    def backward(self, signals: Signals, dlogits: np.ndarray) -> Signals:
+        r"""Fill in the backward signals ∂L/∂Z and the gradient of every parameter.
+
+        .. math::
+            \frac{\partial L}{\partial W_l} = A_{l-1}^\top\, dZ_l, \qquad
+            dZ_{l-1} = (dZ_l W_l^\top) \odot \varphi'(Z_{l-1})
+
+        Parameters
+        ----------
+        signals : Signals
+            What :meth:`forward` returned.
+        dlogits : ndarray (*ensemble, batch, sizes[-1])
+            ∂L/∂Z of the last layer.
+
+        Returns
+        -------
+        Signals
+            The same object, with ``dZ``, ``dW``, ``db`` and ``dtheta`` filled in.
+        """
+        signals.dZ[-1][...] = dlogits
+        for l in reversed(range(self.depth)):
+            dZ = signals.dZ[l]
+            A = signals.A[l - 1] if l else signals.X
+            np.matmul(A.swapaxes(-1, -2), dZ, out=signals.dW[l])
+            np.add.reduce(dZ, axis=-2, out=signals.db[l])
+            if l:
+                below, slope = signals.dZ[l - 1], signals._slope[l - 1]
+                np.matmul(dZ, self.W[l].swapaxes(-1, -2), out=below)
+                self.activation.derivative(signals.Z[l - 1], A, out=slope)
+                below *= slope
+        return signals
+
+    def gradient(self, X, y, loss: Loss) -> tuple[np.ndarray, Signals]:
+        """Return the mean loss over the batch, and the signals with every gradient in them.
+
+        Parameters
+        ----------
+        X : array_like (batch, fan_in) or (*ensemble, batch, fan_in)
+        y : array_like
+            As the loss wants it; see :mod:`nnlab.losses`.
+        loss : Loss
+
+        Returns
+        -------
+        value : ndarray (*ensemble)
+        signals : Signals
+        """
+        signals = self.forward(X)
+        value, dlogits = loss.value_and_gradient(signals.logits, y)
+        return value, self.backward(signals, dlogits)

@@ -1,0 +1,122 @@
+r"""How a gradient becomes a step: rules that act on one flat vector.
+
+An optimiser is a frozen recipe. ``start(theta)`` returns a function ``step(gradient)`` that moves
+``theta`` in place and keeps whatever memory the rule needs, so one recipe serves many networks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnlab import checks
+
+
+def _check_lr(lr):
+    """Accept a number, or an array that gives each entry of theta a rate of its own."""
+    if not isinstance(lr, np.ndarray):
+        checks.number("lr", lr, low=0)
+    elif lr.dtype.kind != "f" or (checks.finite("lr", lr) < 0).any():
+        raise ValueError("lr must be a number of at least 0, or an array of such floats")
+
+
+def _rate(lr, theta):
+    """Return ``lr`` in the dtype of ``theta``, so that nothing is upcast on the way."""
+    if isinstance(lr, np.ndarray):
+        return np.broadcast_to(lr, theta.shape).astype(theta.dtype)
+    return theta.dtype.type(lr)
+
+
+@dataclass(frozen=True)
+class SGD:
+    r"""Stochastic gradient descent: :math:`\theta \leftarrow \theta - \eta\, v`, where
+    :math:`v \leftarrow \mu v + \nabla L`.
+
+    Parameters
+    ----------
+    lr : float or ndarray
+        η, at least 0. An array that broadcasts to ``theta`` gives every parameter its own rate.
+    momentum : float
+        μ, from 0 (plain gradient descent) up to, not including, 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> theta = np.array([1.0, 2.0])
+    >>> step = SGD(lr=0.1).start(theta)
+    >>> step(np.array([1.0, 0.0]))
+    >>> theta
+    array([0.9, 2. ])
+    """
+
+    lr: float
+    momentum: float = 0.0
+
+    def __post_init__(self):
+        _check_lr(self.lr)
+        if checks.number("momentum", self.momentum, low=0) >= 1:
+            raise ValueError(f"momentum must be less than 1; got {self.momentum}")
+
+    def start(self, theta: np.ndarray) -> Callable:
+        """Return ``step(gradient)``, which moves ``theta`` in place."""
+        lr, velocity = _rate(self.lr, theta), np.zeros_like(theta) if self.momentum else None
+        buffer = np.empty_like(theta)
+
+        def step(gradient):
+            if velocity is not None:
+                np.multiply(velocity, self.momentum, out=velocity)
+                np.add(velocity, gradient, out=velocity)
+                gradient = velocity
+            np.multiply(gradient, lr, out=buffer)
+            np.subtract(theta, buffer, out=theta)
+
+        return step
+
+
+@dataclass(frozen=True)
+class Adam:
+    r"""Adam: a step of about η a parameter, whatever the size of its gradient.
+
+    .. math:: \theta \leftarrow \theta - \eta\,\hat m / (\sqrt{\hat v} + \epsilon)
+
+    Parameters
+    ----------
+    lr : float or ndarray
+        η, at least 0.
+    beta1, beta2 : float
+        Decay of the mean of the gradient and of its square, in [0, 1).
+    epsilon : float
+        Keeps the division finite; greater than 0.
+
+    References
+    ----------
+    Kingma and Ba (2015), "Adam: a method for stochastic optimization", algorithm 1.
+    """
+
+    lr: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self):
+        _check_lr(self.lr)
+        for name in ("beta1", "beta2"):
+            if checks.number(name, getattr(self, name), low=0) >= 1:
+                raise ValueError(f"{name} must be less than 1; got {getattr(self, name)}")
+        checks.number("epsilon", self.epsilon, above=0)
+
+    def start(self, theta: np.ndarray) -> Callable:
+        """Return ``step(gradient)``, which moves ``theta`` in place."""
+        lr, mean, square = _rate(self.lr, theta), np.zeros_like(theta), np.zeros_like(theta)
+        count = 0
+
+        def step(gradient):
+            nonlocal count
+            count += 1
+            mean[...] = self.beta1 * mean + (1 - self.beta1) * gradient
+            square[...] = self.beta2 * square + (1 - self.beta2) * gradient * gradient
+            mean_hat = mean / (1 - self.beta1**count)
+            square_hat = square / (1 - self.beta2**count)
+            theta[...] -= lr * mean_hat / (np.sqrt(square_hat) + self.epsilon)
+
+        return step

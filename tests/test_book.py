@@ -1,0 +1,68 @@
+"""The files around the chapters agree with each other."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+TREE = (".ci", "book", "src", "tests")
+
+
+def read(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def pins(path: str, *, besides: str) -> dict[str, str]:
+    """The version that a requirements file asks for, by package; all its lines are pins."""
+    lines = [line for line in read(path).splitlines() if not line.startswith("#")]
+    lines.remove(besides)
+    found = [re.fullmatch(r"([a-z0-9-]+)==([0-9][\w.]*)( ; .+)?", line) for line in lines]
+    assert all(found), [line for line, pin in zip(lines, found, strict=True) if not pin]
+    return {pin[1]: pin[2] for pin in found}
+
+
+def test_the_table_of_contents_lists_every_page():
+    toc = yaml.safe_load(read("_toc.yml"))
+    listed = [toc["root"], *re.findall(r"'file': '([^']+)'", str(toc))]
+    pages = [page for kind in ("md", "ipynb") for page in ROOT.glob(f"book/*.{kind}")]
+    there = [page.relative_to(ROOT).with_suffix("").as_posix() for page in pages]
+    assert sorted(listed) == sorted(there)
+
+
+def test_everything_is_pinned_within_its_range():
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    extras = project["optional-dependencies"]
+    book = pins("requirements.txt", besides="-e .")
+    test = pins("tests/requirements.txt", besides="-r ../requirements.txt")
+    assert not book.keys() & test.keys()
+    for wanted, pinned in [
+        (project["dependencies"] + extras["book"], book),
+        (extras["test"], book | test),
+    ]:
+        for requirement in map(Requirement, wanted):
+            assert requirement.name in pinned, "run `make lock`"
+            assert pinned[requirement.name] in requirement.specifier, "run `make lock`"
+
+
+def test_the_readme_gives_the_commands_of_the_makefile():
+    recipes = read("Makefile").replace("$(BIN)/", "").replace("--quiet ", "").splitlines()
+    for command in (
+        "python -m pip install -r requirements.txt",
+        "jupyter-book build . --all -W -n --keep-going",
+        "python -m pip install -r tests/requirements.txt",
+        "pytest",
+    ):
+        assert f"\t{command}" in recipes
+        assert command in read("README.md").splitlines()
+
+
+def test_no_file_holds_a_path_of_somebodys_machine():
+    paths = [*ROOT.glob("*"), *(path for top in TREE for path in ROOT.glob(f"{top}/**/*"))]
+    for path in paths:
+        if path.is_file() and path.suffix != ".pyc":
+            text = path.read_text(encoding="utf-8", errors="ignore")
+            found = re.search(r"(?<![\w.])/(home|root|Users|work)/\w\S*", text)
+            assert not found, f"{path.relative_to(ROOT)}: {found[0]}"
