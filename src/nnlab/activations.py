@@ -182,8 +182,8 @@ selu = Activation(
     lambda Z, A, out: _elu_slope(Z, A, out, SELU_SCALE, SELU_ALPHA),
     (-SELU_SCALE * SELU_ALPHA, np.inf),
 )
-gelu = Activation("gelu", _gelu, _gelu_slope)
-silu = Activation("silu", _silu, _silu_slope)
+gelu = Activation("gelu", _gelu, _gelu_slope, (-0.16997120747990363, np.inf))
+silu = Activation("silu", _silu, _silu_slope, (-0.2784645427610738, np.inf))
 
 
 def leaky_relu(negative_slope: float = 0.01) -> Activation:
@@ -210,7 +210,8 @@ def leaky_relu(negative_slope: float = 0.01) -> Activation:
     alpha = checks.number("negative_slope", negative_slope)
 
     def function(Z, out):
-        np.multiply(Z, alpha, out=out)
+        np.minimum(Z, 0, out=out)
+        out *= alpha
         np.copyto(out, Z, where=Z > 0)
 
     def slope(Z, A, out):

@@ -36,6 +36,16 @@ def number(name: str, value: Any, *, low: float = -np.inf, above: float = -np.in
     return float(value)
 
 
+def sizes(value: Any) -> tuple[int, ...]:
+    """Return the widths of a network, from its inputs to its outputs, as a tuple of ``int``."""
+    if np.ndim(value) != 1 or len(value) < 2:
+        raise ValueError(
+            "sizes must list the widths from the inputs to the outputs, "
+            f"for example (784, 500, 10); got {value!r}"
+        )
+    return tuple(positive_int("every size in sizes", size) for size in value)
+
+
 def generator(rng: Any) -> np.random.Generator:
     """Return ``rng`` if it is a NumPy ``Generator``; a seed or ``RandomState`` is refused."""
     if not isinstance(rng, np.random.Generator):
@@ -49,18 +59,32 @@ def generator(rng: Any) -> np.random.Generator:
 def float_dtype(dtype: Any) -> np.dtype:
     """Return ``dtype`` as a NumPy dtype if it is float32 or float64."""
     try:
-        found = np.dtype(dtype)
+        found = np.dtype(dtype).name
     except TypeError:
-        found = None
-    if found not in (np.dtype("float32"), np.dtype("float64")):
+        found = "unknown"
+    if found not in ("float32", "float64"):
         raise ValueError(f"dtype must be float32 or float64; got {dtype!r}")
-    return found
+    return np.dtype(found)
+
+
+def array(name: str, value: Any, dtype: Any = None) -> np.ndarray:
+    """Return ``value`` as an array of real numbers, of that dtype if one is given."""
+    try:
+        found = np.asarray(value)
+    except ValueError:  # NumPy's message does not say which argument it is about.
+        raise ValueError(f"{name} must be an array; its rows differ in length") from None
+    if found.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers; got dtype {found.dtype}")
+    with np.errstate(over="ignore"):  # Too large for float32 is infinity, which ``finite`` names.
+        return found.astype(dtype or found.dtype, copy=False)
 
 
 def finite(name: str, array: np.ndarray) -> np.ndarray:
     """Return ``array`` if it holds neither NaN nor infinity."""
     # One pass that allocates nothing: a sum is finite only if every term is (or it overflowed).
-    if not np.isfinite(np.sum(array)) and not np.isfinite(array).all():
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.sum(array)
+    if not np.isfinite(total) and not np.isfinite(array).all():
         bad = np.argwhere(~np.isfinite(array))[0]
         where = ", ".join(str(i) for i in bad)
         raise ValueError(f"{name} must be finite; {name}[{where}] is {array[tuple(bad)]}")

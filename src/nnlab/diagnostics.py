@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnlab import checks
+from nnlab import checks, losses
 from nnlab.activations import Activation
 from nnlab.losses import Loss
 from nnlab.network import MLP
@@ -58,18 +58,21 @@ def layer_stats(layers: Sequence[np.ndarray], activation: Activation | None = No
     >>> layer_stats([np.array([[0.0, 3.0], [0.0, -3.0]])]).dead
     array([0.5])
     """
+    if not len(layers):
+        raise ValueError("layers must hold at least one signal; got none")
     axes = (-2, -1)
-    columns = [
-        (
-            signal.mean(axes, dtype=np.float64),
-            signal.std(axes, dtype=np.float64),
-            np.sqrt(np.square(signal, dtype=np.float64).mean(axes)),
-            (signal == 0).mean(axes),
-            (signal == 0).all(-2).mean(-1),
-            _saturated(signal, activation),
-        )
-        for signal in layers
-    ]
+    with np.errstate(over="ignore", invalid="ignore"):  # What exploded measures inf or NaN.
+        columns = [
+            (
+                signal.mean(axes, dtype=np.float64),
+                signal.std(axes, dtype=np.float64),
+                np.sqrt(np.square(signal, dtype=np.float64).mean(axes)),
+                (signal == 0).mean(axes),
+                (signal == 0).all(-2).mean(-1),
+                _saturated(signal, activation),
+            )
+            for signal in layers
+        ]
     return LayerStats(*(np.array(column) for column in zip(*columns, strict=True)))
 
 
@@ -95,6 +98,8 @@ def histogram(signal: np.ndarray, edges: np.ndarray) -> np.ndarray:
     ndarray (bins,)
         Shares; they sum to 1.
     """
+    if np.size(signal) == 0 or np.isnan(signal).any():
+        raise ValueError("signal must not be empty and must not hold NaN")
     counts, _ = np.histogram(np.clip(signal, edges[0], edges[-1]), edges)
     return counts / counts.sum()
 
@@ -112,12 +117,15 @@ def update_ratio(before: np.ndarray, after: np.ndarray, net: MLP) -> np.ndarray:
     Returns
     -------
     ndarray (layers, *ensemble)
-        About 1e-3 is healthy; infinite where the weights were 0 and moved, 0 where they did not.
+        About 1e-3 is healthy; infinite where the weights were 0 and moved, 0 where they did not,
+        NaN where they are not finite.
     """
     old, new = net.with_theta(before).W, net.with_theta(after).W
-    moved = np.array([np.linalg.norm(b - a, axis=(-2, -1)) for a, b in zip(old, new, strict=True)])
-    size = np.array([np.linalg.norm(a, axis=(-2, -1)) for a in old])
-    return np.divide(moved, size, out=np.where(moved > 0, np.inf, 0.0), where=size > 0)
+    pairs = list(zip(old, new, strict=True))
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = np.array([np.linalg.norm(b - a, axis=(-2, -1)) for a, b in pairs])
+        size = np.array([np.linalg.norm(a, axis=(-2, -1)) for a in old])
+        return np.divide(moved, size, out=np.where(moved > 0, np.inf, 0.0), where=size != 0)
 
 
 def twins(net: MLP, layer: int) -> list[list[int]]:
@@ -154,7 +162,7 @@ def twins(net: MLP, layer: int) -> list[list[int]]:
     return list(groups.values())
 
 
-def gradient_check(net: MLP, X, y, loss: Loss, *, epsilon: float = 1e-6) -> np.ndarray:
+def gradient_check(net: MLP, X, y, loss: str | Loss, *, epsilon: float = 1e-6) -> np.ndarray:
     r"""Compare the gradient with central finite differences, parameter by parameter.
 
     .. math:: \frac{L(\theta_i + \epsilon) - L(\theta_i - \epsilon)}{2\epsilon}
@@ -176,6 +184,7 @@ def gradient_check(net: MLP, X, y, loss: Loss, *, epsilon: float = 1e-6) -> np.n
     if net.dtype != np.float64:
         raise ValueError(f"gradient_check needs a float64 network; this one is {net.dtype}")
     checks.number("epsilon", epsilon, above=0)
+    loss = losses.get(loss)
     exact = net.gradient(X, y, loss)[1].dtheta
     probe, numeric = net.copy(), np.empty_like(exact)
     for i in range(net.theta.shape[-1]):

@@ -27,6 +27,7 @@ def truncated_std(cut: float = 2.0) -> float:
     >>> round(truncated_std(2.0), 8)
     0.87962566
     """
+    checks.number("cut", cut, above=0)
     density = math.exp(-0.5 * cut * cut) / math.sqrt(2 * math.pi)
     return math.sqrt(1 - 2 * cut * density / math.erf(cut / math.sqrt(2)))
 
@@ -76,6 +77,8 @@ class Initializer:
             If a size is not positive, or the scheme needs two axes and ``shape`` has fewer.
         """
         rng, dtype = checks.generator(rng), checks.float_dtype(dtype)
+        if np.ndim(shape) != 1:
+            raise ValueError(f"shape must be a tuple of sizes; got {shape!r}")
         shape = tuple(checks.positive_int("every size in shape", size) for size in shape)
         if self.needs_fans and len(shape) < 2:
             raise ValueError(f"shape must be (..., fan_in, fan_out) for {self}; got {shape}")
@@ -266,7 +269,7 @@ def xavier_normal(gain: float = 1.0) -> VarianceScaling:
     ----------
     Glorot and Bengio (2010), eq. 12.
     """
-    return VarianceScaling(float(gain) ** 2, "fan_avg", "normal")
+    return VarianceScaling(checks.number("gain", gain, above=0) ** 2, "fan_avg", "normal")
 
 
 def xavier_uniform(gain: float = 1.0) -> VarianceScaling:
@@ -276,7 +279,11 @@ def xavier_uniform(gain: float = 1.0) -> VarianceScaling:
     ----------
     Glorot and Bengio (2010), eq. 16, the "normalized initialization".
     """
-    return VarianceScaling(float(gain) ** 2, "fan_avg", "uniform")
+    return VarianceScaling(checks.number("gain", gain, above=0) ** 2, "fan_avg", "uniform")
+
+
+def _he_scale(negative_slope):
+    return 2.0 / (1.0 + checks.number("negative_slope", negative_slope) ** 2)
 
 
 def he_normal(negative_slope: float = 0.0) -> VarianceScaling:
@@ -291,7 +298,7 @@ def he_normal(negative_slope: float = 0.0) -> VarianceScaling:
     ----------
     He, Zhang, Ren and Sun (2015), eq. 10 and 15.
     """
-    return VarianceScaling(2.0 / (1.0 + negative_slope**2), "fan_in", "normal")
+    return VarianceScaling(_he_scale(negative_slope), "fan_in", "normal")
 
 
 def he_uniform(negative_slope: float = 0.0) -> VarianceScaling:
@@ -301,7 +308,7 @@ def he_uniform(negative_slope: float = 0.0) -> VarianceScaling:
     ----------
     He, Zhang, Ren and Sun (2015), eq. 10 and 15, with a uniform of the same variance.
     """
-    return VarianceScaling(2.0 / (1.0 + negative_slope**2), "fan_in", "uniform")
+    return VarianceScaling(_he_scale(negative_slope), "fan_in", "uniform")
 
 
 def orthogonal(gain: float = 1.0) -> Orthogonal:

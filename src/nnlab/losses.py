@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import expit
 
 from nnlab import checks
-from nnlab.activations import sigmoid
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,26 @@ class Loss:
         ValueError
             If the shapes do not fit, the batch is empty, or a label is outside the classes.
         """
-        return self.value_and_gradient_(np.asarray(Z), self.check(np.shape(Z), y))
+        Z = _as_logits(Z)
+        return self.value_and_gradient_(Z, self.check(Z.shape, y))
 
     def accuracy(self, Z, y):
         """Return the share of the batch that is classified correctly, of shape (...)."""
         if not self.is_classifier:
             raise ValueError(f"accuracy needs a loss over classes; {self.name} has none")
-        return self.correct_(np.asarray(Z), self.check(np.shape(Z), y)).mean(-1)
+        Z = _as_logits(Z)
+        return self.correct_(Z, self.check(Z.shape, y)).mean(-1)
 
     def check(self, shape, y):
         """Return ``y`` as an array if it fits logits of that shape; else raise ``ValueError``."""
         if len(shape) < 2 or shape[-2] < 1:
             raise ValueError(f"logits must be (..., batch ≥ 1, outputs); got shape {tuple(shape)}")
-        return self.check_(shape, np.asarray(y))
+        return self.check_(shape, checks.array("y", y))
+
+
+def _as_logits(Z):
+    Z = checks.array("logits", Z)
+    return Z if Z.dtype.kind == "f" else Z.astype(np.float64)
 
 
 def _check_labels(shape, y, classes):
@@ -79,16 +86,12 @@ def _check_labels(shape, y, classes):
         raise ValueError(
             f"y must be labels of shape {shape[-2:-1]} (one an example); got shape {y.shape}"
         )
-    if y.dtype.kind not in "iub":
-        if y.dtype.kind != "f" or not np.array_equal(y, np.trunc(y)):
-            raise ValueError(f"y must be whole-number labels; got dtype {y.dtype}")
-        y = y.astype(np.int64)
-    low, high = y.min(), y.max()
-    if low < 0 or high >= classes:
+    wrong = (y < 0) | (y >= classes) | (y != np.trunc(y))
+    if wrong.any():
         raise ValueError(
-            f"y must hold labels from 0 to {classes - 1}; got {low if low < 0 else high}"
+            f"y must hold whole-number labels from 0 to {classes - 1}; got {y[wrong][0]}"
         )
-    return y
+    return y.astype(np.int64, copy=False)
 
 
 def _check_binary(shape, y):
@@ -114,7 +117,7 @@ def _binary_cross_entropy(Z, y):
     y = y.astype(z.dtype)
     # log(1 + e^z) − yz, written so that the exponent is never positive.
     value = (np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))).mean(-1)
-    return value, ((sigmoid(z) - y) / z.dtype.type(z.shape[-1]))[..., None]
+    return value, ((expit(z) - y) / z.dtype.type(z.shape[-1]))[..., None]
 
 
 def _softmax_cross_entropy(Z, y):

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from nnlab import activations, checks, initializers
+from nnlab import activations, checks, initializers, losses
 from nnlab.losses import Loss
 
 
@@ -116,9 +116,7 @@ class MLP:
         ensemble: int | tuple[int, ...] = (),
         dtype=np.float64,
     ):
-        self.sizes = tuple(checks.positive_int("every size in sizes", size) for size in sizes)
-        if len(self.sizes) < 2:
-            raise ValueError(f"sizes must name inputs and outputs at least; got {self.sizes}")
+        self.sizes = checks.sizes(sizes)
         self.activation = activations.get(activation)
         self.dtype = checks.float_dtype(dtype)
         ensemble = (ensemble,) if np.ndim(ensemble) == 0 else tuple(ensemble)
@@ -139,7 +137,7 @@ class MLP:
         self.W, self.b = _views(theta, self.sizes)
 
     def _one_a_layer(self, name, given):
-        if isinstance(given, str | initializers.Initializer):
+        if not isinstance(given, list | tuple):
             given = [given] * self.depth
         given = [initializers.get(each) for each in given]
         if len(given) != self.depth:
@@ -171,14 +169,24 @@ class MLP:
         theta : ndarray (..., n_parameters)
             Its leading axes become the ensemble.
         """
-        if theta.ndim < 1 or theta.shape[-1] != self.theta.shape[-1]:
+        if not isinstance(theta, np.ndarray) or theta.shape[-1:] != self.theta.shape[-1:]:
             raise ValueError(
-                f"theta must be (..., {self.theta.shape[-1]}); got shape {theta.shape}"
+                f"theta must be an ndarray (..., {self.theta.shape[-1]}); "
+                f"got {type(theta).__name__} of shape {np.shape(theta)}"
             )
+        checks.float_dtype(theta.dtype)
         other = object.__new__(MLP)
         other.sizes, other.activation, other.dtype = self.sizes, self.activation, theta.dtype
         other._own(theta)
         return other
+
+    def __getstate__(self):
+        # The views are left out and made again, or a pickle and a deepcopy would hold copies.
+        return {name: value for name, value in vars(self).items() if name not in ("W", "b")}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._own(self.theta)
 
     def copy(self) -> "MLP":
         """Return a network with parameters of its own, equal to these."""
@@ -193,7 +201,7 @@ class MLP:
             If X is not (batch, fan_in) or (*ensemble, batch, fan_in), is empty, or holds NaN or
             infinity.
         """
-        X = np.asarray(X, dtype=self.dtype)
+        X = checks.array("X", X, self.dtype)
         lead, n_inputs = self.ensemble, self.sizes[0]
         if X.ndim < 2 or X.shape[-1] != n_inputs or X.shape[:-2] not in ((), lead):
             shapes = f"(batch, {n_inputs})"
@@ -269,7 +277,7 @@ class MLP:
                 below *= slope
         return signals
 
-    def gradient(self, X, y, loss: Loss) -> tuple[np.ndarray, Signals]:
+    def gradient(self, X, y, loss: str | Loss) -> tuple[np.ndarray, Signals]:
         """Return the mean loss over the batch, and the signals with every gradient in them.
 
         Parameters
@@ -277,13 +285,14 @@ class MLP:
         X : array_like (batch, fan_in) or (*ensemble, batch, fan_in)
         y : array_like
             As the loss wants it; see :mod:`nnlab.losses`.
-        loss : Loss
+        loss : str or Loss
 
         Returns
         -------
         value : ndarray (*ensemble)
         signals : Signals
         """
+        loss = losses.get(loss)
         signals = self.forward(X)
         value, dlogits = loss.value_and_gradient(signals.logits, y)
         return value, self.backward(signals, dlogits)

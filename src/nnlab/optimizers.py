@@ -23,7 +23,12 @@ def _check_lr(lr):
 def _rate(lr, theta):
     """Return ``lr`` in the dtype of ``theta``, so that nothing is upcast on the way."""
     if isinstance(lr, np.ndarray):
-        return np.broadcast_to(lr, theta.shape).astype(theta.dtype)
+        try:
+            return np.broadcast_to(lr, theta.shape).astype(theta.dtype)
+        except ValueError:
+            raise ValueError(
+                f"lr must broadcast to theta's shape {theta.shape}; got shape {lr.shape}"
+            ) from None
     return theta.dtype.type(lr)
 
 

@@ -66,8 +66,8 @@ def expectation(f: Callable, std) -> np.ndarray:
 def gain(activation) -> float:
     r"""Return :math:`g = 1/\sqrt{E[\varphi(Z)^2]}` for a standard normal Z.
 
-    With weights of variance g²/n_in, a layer whose inputs have mean square 1 hands on mean
-    square 1.
+    With weights of variance g²/n_in, pre-activations of variance 1 give pre-activations of
+    variance 1: E[a²] = 1/g² in between.
 
     Examples
     --------
@@ -143,9 +143,11 @@ def predict(sizes: Sequence[int], activation, init, mean_square_x=1.0) -> Predic
     ----------
     Glorot and Bengio (2010) for the linear case; Poole et al. (2016) for the mean-field maps.
     """
-    sizes = [checks.positive_int("every size in sizes", size) for size in sizes]
+    sizes = checks.sizes(sizes)
     phi, init = activations.get(activation), initializers.get(init)
-    q = np.atleast_1d(checks.finite("mean_square_x", np.asarray(mean_square_x, dtype=np.float64)))
+    q = np.atleast_1d(checks.array("mean_square_x", mean_square_x, np.float64))
+    if (checks.finite("mean_square_x", q) < 0).any():
+        raise ValueError(f"mean_square_x must be at least 0; got {q.min()}")
     rows = []
     for fan_in, fan_out in pairwise(sizes[:-1]):
         var_z = fan_in * init.variance(fan_in, fan_out) * q

@@ -70,15 +70,16 @@ def evaluate(net: MLP, X, y, loss, *, chunk: int = 2000) -> tuple[np.ndarray, np
     loss = losses.get(loss)
     X, chunk = net.check_inputs(X), checks.positive_int("chunk", chunk)
     y = loss.check((*X.shape[:-1], net.sizes[-1]), y)
+    per_output = () if loss.is_classifier else (slice(None),)
     total, correct, n = 0.0, 0.0, X.shape[-2]
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, n, chunk):
             part = slice(start, start + chunk)
-            logits = net(X[..., part, :])
+            logits, targets = net(X[..., part, :]), y[(..., part, *per_output)]
             share = logits.shape[-2] / n
-            total += share * loss(logits, y[part])
+            total += share * loss(logits, targets)
             if loss.is_classifier:
-                correct += share * loss.accuracy(logits, y[part])
+                correct += share * loss.accuracy(logits, targets)
     return np.asarray(total), np.asarray(correct) if loss.is_classifier else None
 
 
@@ -157,6 +158,10 @@ def fit(
     batch_size = n if full_batch else min(n, checks.positive_int("batch_size", batch_size))
     if not full_batch:
         checks.generator(rng)
+    if not hasattr(optimizer, "start"):
+        raise TypeError(f"optimizer must be SGD(...) or Adam(...); got {optimizer!r}")
+    if test is not None and not (isinstance(test, list | tuple) and len(test) == 2):
+        raise TypeError(f"test must be a pair (X, y); got {type(test).__name__}")
     per_epoch = -(-n // batch_size)
     every = (
         per_epoch
@@ -207,10 +212,10 @@ def fit(
             taken += 1
             for callback in callbacks:
                 callback(taken, net, signals)
-            if taken % every == 0 and taken < len(values):
-                look(taken)
             if (diverged_at >= 0).all():
                 break
+            if taken % every == 0 and taken < len(values):
+                look(taken)
         lost = ~np.isfinite(net.theta).all(-1) & (diverged_at < 0)
         diverged_at[lost] = taken
     look(taken)

@@ -1,0 +1,463 @@
+"""The data that the course learns from: MNIST, and problems small enough to check by hand."""
+
+import gzip
+import hashlib
+import io
+import math
+import os
+import sys
+import tempfile
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pooch
+from numpy.typing import DTypeLike
+
+from nnlab import checks
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+SHA256 = {
+    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",  # noqa: E501
+    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",  # noqa: E501
+    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
+TIMEOUT = 10.0  # seconds without a single byte before a mirror is given up
+REPLACE = (
+    "Delete it and get a fresh copy: `make data` (or `python -m nnlab.datasets`) downloads one "
+    "into the cache, which is used unless NNLAB_DATA_DIR is set."
+)
+MAGIC = (b"\0\0\x08\x01", b"\0\0\x08\x03")  # unsigned bytes along 1 axis (labels) or 3 (images)
+
+
+class DatasetError(RuntimeError):
+    """A data file is missing or damaged: what was expected, what was found, what to do."""
+
+    def __init__(self, file: str | Path, expected: str, found: str, advice: str) -> None:
+        super().__init__(file, expected, found, advice)  # all of them, or it could not be pickled
+
+    def __str__(self) -> str:
+        file, expected, found, advice = self.args
+        return f"{file}: expected {expected}; found {found}. {advice}"
+
+
+class FallbackWarning(UserWarning):
+    """MNIST could not be had, and scikit-learn's digits stand in for it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Inputs and labels, split into a training and a test set.
+
+    Attributes
+    ----------
+    X_train, X_test : ndarray, shape (n, n_features)
+        Inputs, float32 or float64.
+    y_train, y_test : ndarray of int64, shape (n,)
+        Labels.
+    name : str
+        ``"MNIST"``, or ``"digits"`` for the stand-in.
+    source : str
+        Where the data came from: ``"NNLAB_DATA_DIR"``, ``"cache"`` or ``"scikit-learn"``.
+
+    Examples
+    --------
+    >>> X, y = xor()
+    >>> Dataset(X, y, X, y, name="xor", source="here")
+    Dataset(xor: 4 training and 4 test rows of 2 features, float64, from here)
+    """
+
+    X_train: np.ndarray
+    y_train: np.ndarray
+    X_test: np.ndarray
+    y_test: np.ndarray
+    name: str
+    source: str
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether these are the digits that stand in for MNIST."""
+        return self.name == "digits"
+
+    def __repr__(self) -> str:
+        n, features = self.X_train.shape
+        return (
+            f"Dataset({self.name}: {n} training and {len(self.X_test)} test rows of {features} "
+            f"features, {self.X_train.dtype}, from {self.source})"
+        )
+
+
+def load_mnist(
+    *, scaling: str = "unit", dtype: DTypeLike = np.float32, download: bool | None = None
+) -> Dataset:
+    """Return MNIST: 60,000 training and 10,000 test images of handwritten digits.
+
+    The files are taken from the folder in ``NNLAB_DATA_DIR`` if that is set, else from the user's
+    cache, else downloaded into it. Where that is impossible too, scikit-learn's digits (1,500
+    training and 297 test scans of 8 × 8 pixels, enlarged to 28 × 28) stand in, with a warning.
+
+    Parameters
+    ----------
+    scaling : {"unit", "standard"}
+        ``"unit"`` maps the pixels to [0, 1]. ``"standard"`` then subtracts the mean of all
+        training pixels and divides by their standard deviation, in both sets.
+    dtype : dtype
+        float32 or float64, for the inputs.
+    download : bool, optional
+        Whether missing files may be downloaded. By default they may, unless the environment
+        variable ``NNLAB_OFFLINE`` is set to something other than 0.
+
+    Returns
+    -------
+    Dataset
+        ``X`` has shape (n, 784), ``y`` holds the labels 0 to 9.
+
+    Raises
+    ------
+    DatasetError
+        If a file is damaged, or missing from ``NNLAB_DATA_DIR``.
+    TypeError, ValueError
+        If an argument is none of those above.
+
+    Warns
+    -----
+    FallbackWarning
+        If the stand-in is returned.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner (1998). Gradient-based learning applied to document
+    recognition. Section III.
+    """
+    checks.one_of("scaling", scaling, ("unit", "standard"))
+    dtype = checks.float_dtype(dtype)
+    if download is None:
+        download = os.environ.get("NNLAB_OFFLINE", "") in ("", "0")
+    elif not isinstance(download, bool):
+        raise TypeError(f"download must be True, False or None; got {download!r}")
+
+    try:
+        folder, source = _obtain(download)
+    except OSError as error:
+        name, source, reason = "digits", "scikit-learn", str(error)
+        (train, y_train), (test, y_test) = _read_digits()
+        warnings.warn(
+            "MNIST is not available: these are scikit-learn's 1,797 digits, enlarged to 28 × 28, "
+            "and results will differ. For the real data run `make data` (or `python -m "
+            "nnlab.datasets`) once with a network, or set NNLAB_DATA_DIR to a folder that holds "
+            f"the four MNIST files. Reason: {reason}",
+            FallbackWarning,
+            stacklevel=2,
+        )
+    else:
+        name = "MNIST"
+        (train, y_train), (test, y_test) = _read_split(folder, "train"), _read_split(folder, "t10k")
+
+    # The loops run in `dtype` and in place: a float64 copy of the pixels would take 376 MB.
+    X_train = np.divide(train.reshape(len(train), -1), 255, dtype=dtype)
+    X_test = np.divide(test.reshape(len(test), -1), 255, dtype=dtype)
+    if scaling == "standard":
+        mean = float(X_train.mean(dtype=np.float64))
+        X_train -= mean
+        X_test -= mean
+        std = math.sqrt(np.einsum("ij,ij->", X_train, X_train, dtype=np.float64) / X_train.size)
+        X_train /= std
+        X_test /= std
+    return Dataset(X_train, y_train.astype(np.int64), X_test, y_test.astype(np.int64), name, source)
+
+
+def mnist_is_local() -> bool:
+    """Return whether all four files are where `load_mnist` looks first; they are not opened."""
+    folder = _data_dir() or _cache_dir()
+    return all((folder / name).is_file() for name in SHA256)
+
+
+def download_mnist() -> Path:
+    """Download into the cache what is not there yet, and return the cache's folder.
+
+    A file is kept only if its SHA-256 is right. The mirrors are tried in turn.
+
+    Raises
+    ------
+    DatasetError
+        If a file in the cache is damaged, or a mirror sent a damaged one and no other was better.
+    OSError
+        If no mirror delivered a file, or the cache cannot be written.
+    """
+    folder = _cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SHA256:
+        if (folder / name).is_file():
+            _check_hash(folder / name)
+        else:
+            _write_atomically(folder / name, _fetch(name))
+    return folder
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """Return the array of a gzipped IDX file of unsigned bytes, the format of MNIST.
+
+    It is a magic number of four bytes, which says how many axes there are, 1 or 3; the length of
+    each as a big-endian 32-bit integer; then the values.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    ndarray of uint8, read-only
+        Labels (n,) or images (n, rows, columns), as the header says.
+
+    Raises
+    ------
+    DatasetError
+        If the file is missing, is not complete gzip, or is not what its header says.
+    """
+    try:
+        data = gzip.decompress(Path(path).read_bytes())
+    except FileNotFoundError as error:
+        raise DatasetError(path, "a file", "none", "Check the path.") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DatasetError(path, "complete gzip data", str(error), REPLACE) from error
+    if data[:4] not in MAGIC:
+        valid, found = " or ".join(magic.hex(" ") for magic in MAGIC), data[:4].hex(" ")
+        raise DatasetError(path, f"magic number {valid}", found or "nothing", REPLACE)
+    start = 4 + 4 * data[3]
+    if len(data) < start:
+        raise DatasetError(path, f"a header of {start} bytes", f"{len(data)} bytes", REPLACE)
+    shape = np.frombuffer(data[4:start], ">u4").tolist()
+    if len(data) - start != math.prod(shape):
+        sizes = " × ".join(map(str, shape))
+        raise DatasetError(path, f"{sizes} values", f"{len(data) - start} values", REPLACE)
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def xor(*, centred: bool = False, dtype: DTypeLike = np.float64) -> tuple[np.ndarray, np.ndarray]:
+    """Return the four points of exclusive or, which no single straight line separates.
+
+    Parameters
+    ----------
+    centred : bool
+        Give the inputs as −1 and 1 instead of 0 and 1.
+    dtype : dtype
+        float32 or float64, for the inputs.
+
+    Returns
+    -------
+    X : ndarray, shape (4, 2)
+        The corners of a square.
+    y : ndarray of int64, shape (4,)
+        1 where the two inputs differ, else 0.
+
+    Raises
+    ------
+    ValueError
+        If ``dtype`` is neither float32 nor float64.
+
+    Examples
+    --------
+    >>> X, y = xor()
+    >>> X.tolist()
+    [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    >>> y.tolist()
+    [0, 1, 1, 0]
+    """
+    X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], checks.float_dtype(dtype))
+    return (2 * X - 1 if centred else X), np.array([0, 1, 1, 0], np.int64)
+
+
+def blobs(
+    rng: np.random.Generator, n: int, *, distance: float, dtype: DTypeLike = np.float64
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return two round Gaussian classes in the plane.
+
+    .. math:: x \sim \mathcal N\!\left(\pm \tfrac{d}{2} \tfrac{(1, 1)}{\sqrt 2},\; I\right)
+
+    No classifier is right more often than :math:`\Phi(d/2)`, and the line
+    :math:`x_1 + x_2 = 0` is.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Where the points are drawn from.
+    n : int
+        How many points. The classes take turns, so they are equally large if ``n`` is even.
+    distance : float
+        The distance d between the two means, in standard deviations.
+    dtype : dtype
+        float32 or float64, for the inputs. Both give the same points, up to rounding.
+
+    Returns
+    -------
+    X : ndarray, shape (n, 2)
+        The points.
+    y : ndarray of int64, shape (n,)
+        The classes: 0 below left, 1 above right.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``rng`` is no Generator, ``n`` no whole number of at least 1, ``distance`` negative or
+        not finite, or ``dtype`` neither float32 nor float64.
+
+    Examples
+    --------
+    >>> X, y = blobs(np.random.default_rng(0), 1000, distance=4)
+    >>> print(f"{np.mean((X.sum(axis=1) > 0) == y):.2f}")  # Φ(2) = 0.977
+    0.98
+    """
+    n = checks.positive_int("n", n)
+    distance = checks.number("distance", distance, low=0)
+    dtype = checks.float_dtype(dtype)
+    y = np.arange(n, dtype=np.int64) % 2
+    X = checks.generator(rng).standard_normal((n, 2))
+    X += ((y - 0.5) * distance / math.sqrt(2))[:, None]
+    return X.astype(dtype, copy=False), y
+
+
+def batches(rng: np.random.Generator, n: int, batch_size: int) -> Iterator[np.ndarray]:
+    """Yield the indices 0 … n − 1, freshly shuffled, in batches.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        What shuffles. It is used once, at the call.
+    n : int
+        How many examples there are.
+    batch_size : int
+        How many indices a batch holds; the last one holds what is left, at least one.
+
+    Returns
+    -------
+    iterator of ndarray of int64, shape (batch_size,)
+        Every index occurs exactly once.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``rng`` is no Generator, or a size no whole number of at least 1. Raised at the call.
+
+    Examples
+    --------
+    >>> [len(batch) for batch in batches(np.random.default_rng(0), 10, 4)]
+    [4, 4, 2]
+    """
+    n = checks.positive_int("n", n)
+    batch_size = checks.positive_int("batch_size", batch_size)
+    order = checks.generator(rng).permutation(n)
+    return (order[start : start + batch_size] for start in range(0, n, batch_size))
+
+
+def main() -> None:
+    """Download MNIST into the cache and print where it is (``python -m nnlab.datasets``)."""
+    try:
+        folder = download_mnist()
+    except (DatasetError, OSError) as error:
+        sys.exit(f"MNIST could not be downloaded. {error}")
+    for name in SHA256:
+        print(folder / name)
+
+
+def _data_dir() -> Path | None:
+    """Return the folder that the user chose, absolute so that messages are unmistakable."""
+    chosen = os.environ.get("NNLAB_DATA_DIR")
+    return Path(chosen).expanduser().absolute() if chosen else None
+
+
+def _cache_dir() -> Path:
+    """Return the folder for downloads."""
+    return Path(os.environ.get("NNLAB_CACHE_DIR") or pooch.os_cache("nnlab")).absolute()
+
+
+def _obtain(download: bool) -> tuple[Path, str]:
+    """Return the folder that holds MNIST and its name; ``OSError`` if it cannot be had."""
+    if folder := _data_dir():
+        return folder, "NNLAB_DATA_DIR"
+    if not mnist_is_local():
+        if not download:
+            raise FileNotFoundError("it is not in the cache, and downloading is switched off.")
+        download_mnist()
+    return _cache_dir(), "cache"
+
+
+def _fetch(name: str) -> bytes:
+    """Return the contents of a file from the first mirror that has it whole."""
+    damaged, failed = [], []
+    for mirror in MIRRORS:
+        url, received = mirror + name, io.BytesIO()
+        download = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=TIMEOUT)
+        try:
+            download(url, received, None)
+        except OSError as error:  # what requests raises is an OSError
+            failed.append(f"{url}: {error}")
+            continue
+        found = hashlib.sha256(received.getbuffer()).hexdigest()
+        if found == SHA256[name]:
+            return received.getvalue()
+        damaged.append(f"{found} from {url}")
+    if damaged:
+        advice = "Nothing was kept. Try again later, or from another network."
+        raise DatasetError(name, f"SHA-256 {SHA256[name]}", ", ".join([*damaged, *failed]), advice)
+    raise ConnectionError(f"No mirror delivered {name}: {'; '.join(failed)}")
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    """Write a file that other processes see whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        part = Path(folder, path.name)
+        part.write_bytes(data)
+        part.replace(path)
+
+
+def _check_hash(path: Path) -> None:
+    """Raise ``DatasetError`` unless the file is there and has the right SHA-256."""
+    if not path.is_file():
+        advice = f"NNLAB_DATA_DIR must hold {', '.join(SHA256)}; correct it or unset it."
+        raise DatasetError(path, "a file", "none", advice)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != SHA256[path.name]:
+        raise DatasetError(path, f"SHA-256 {SHA256[path.name]}", found, REPLACE)
+
+
+def _read_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images (n, 28, 28) and labels (n,) of ``"train"`` or ``"t10k"`` as uint8."""
+    image_file = folder / f"{split}-images-idx3-ubyte.gz"
+    label_file = folder / f"{split}-labels-idx1-ubyte.gz"
+    for path in (image_file, label_file):
+        _check_hash(path)
+    images, labels = read_idx(image_file), read_idx(label_file)
+    if images.shape[1:] != (28, 28):
+        raise DatasetError(image_file, "shape (n, 28, 28)", str(images.shape), REPLACE)
+    if labels.shape != images.shape[:1]:
+        raise DatasetError(label_file, f"{len(images)} labels", str(labels.shape), REPLACE)
+    if (labels > 9).any():
+        raise DatasetError(label_file, "labels 0 to 9", str(labels.max()), REPLACE)
+    return images, labels
+
+
+def _read_digits() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Return scikit-learn's digits as MNIST would have them, split by a fixed seed."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    scans, labels = load_digits(return_X_y=True)  # pixels 0 to 16
+    # Each pixel becomes 3 × 3, inside a black margin of 2 as MNIST has one: 2 + 8 · 3 + 2 = 28.
+    scans = np.kron(scans.reshape(-1, 8, 8), np.ones((3, 3)))
+    images = np.pad(np.rint(scans * 255 / 16).astype(np.uint8), ((0, 0), (2, 2), (2, 2)))
+    train, test, y_train, y_test = train_test_split(
+        images, labels, train_size=1500, stratify=labels, random_state=0
+    )
+    return (train, y_train), (test, y_test)
+
+
+if __name__ == "__main__":
+    main()
