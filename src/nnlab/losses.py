@@ -113,22 +113,27 @@ def _check_targets(shape, y):
 
 
 def _binary_cross_entropy(Z, y):
-    z = Z[..., 0]
+    z, n = Z[..., 0], Z.shape[-2]
     y = y.astype(z.dtype)
-    # log(1 + e^z) − yz, written so that the exponent is never positive.
-    value = (np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))).mean(-1)
-    return value, ((expit(z) - y) / z.dtype.type(z.shape[-1]))[..., None]
+    e = np.exp(-np.abs(z))  # the exponent is never positive
+    # log(1 + e^z) − yz
+    value = (np.maximum(z, 0) - y * z + np.log1p(e)) @ np.full(n, 1 / n, z.dtype)
+    dz = np.where(z >= 0, z.dtype.type(1), e)
+    dz /= 1 + e
+    dz -= y
+    dz /= n
+    return value, dz[..., None]
 
 
 def _softmax_cross_entropy(Z, y):
     P = Z - Z.max(-1, keepdims=True)
-    labels = np.broadcast_to(y, Z.shape[:-1])[..., None]
-    logit = np.take_along_axis(P, labels, -1)[..., 0]
+    hit = np.arange(Z.shape[-1]) == np.broadcast_to(y, Z.shape[:-1])[..., None]
+    logit = P[hit].reshape(Z.shape[:-1])
     np.exp(P, out=P)
     total = P.sum(-1, keepdims=True)
     value = (np.log(total[..., 0]) - logit).mean(-1)
     P /= total
-    np.put_along_axis(P, labels, np.take_along_axis(P, labels, -1) - 1, -1)
+    P -= hit
     P /= Z.shape[-2]
     return value, P
 

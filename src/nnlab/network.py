@@ -269,7 +269,7 @@ class MLP:
             dZ = signals.dZ[l]
             A = signals.A[l - 1] if l else signals.X
             np.matmul(A.swapaxes(-1, -2), dZ, out=signals.dW[l])
-            np.add.reduce(dZ, axis=-2, out=signals.db[l])
+            np.einsum("...bo->...o", dZ, out=signals.db[l])
             if l:
                 below, slope = signals.dZ[l - 1], signals._slope[l - 1]
                 np.matmul(dZ, self.W[l].swapaxes(-1, -2), out=below)

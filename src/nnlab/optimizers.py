@@ -11,6 +11,9 @@ import numpy as np
 
 from nnlab import checks
 
+# So many parameters are moved at once: few enough to stay in the processor's cache meanwhile.
+BLOCK = 1 << 16
+
 
 def _check_lr(lr):
     """Accept a number, or an array that gives each entry of theta a rate of its own."""
@@ -65,15 +68,19 @@ class SGD:
     def start(self, theta: np.ndarray) -> Callable:
         """Return ``step(gradient)``, which moves ``theta`` in place."""
         lr, velocity = _rate(self.lr, theta), np.zeros_like(theta) if self.momentum else None
-        buffer = np.empty_like(theta)
+        buffer = np.empty_like(theta[..., :BLOCK])
 
         def step(gradient):
             if velocity is not None:
                 np.multiply(velocity, self.momentum, out=velocity)
                 np.add(velocity, gradient, out=velocity)
                 gradient = velocity
-            np.multiply(gradient, lr, out=buffer)
-            np.subtract(theta, buffer, out=theta)
+            for start in range(0, theta.shape[-1], BLOCK):
+                part = (..., slice(start, start + BLOCK))
+                block = theta[part]
+                move = buffer[..., : block.shape[-1]]
+                np.multiply(gradient[part], lr[part] if lr.ndim else lr, out=move)
+                np.subtract(block, move, out=block)
 
         return step
 

@@ -206,13 +206,13 @@ def fit(
             values[taken], dlogits = loss.value_and_gradient_(signals.logits, y_batch)
             net.backward(signals, dlogits)
             step(signals.dtheta)
-            lost = ~np.isfinite(values[taken]) & (diverged_at < 0)
-            if lost.any():
-                diverged_at[lost] = taken
+            lost = not np.isfinite(values[taken]).all()
+            if lost:
+                diverged_at[~np.isfinite(values[taken]) & (diverged_at < 0)] = taken
             taken += 1
             for callback in callbacks:
                 callback(taken, net, signals)
-            if (diverged_at >= 0).all():
+            if lost and (diverged_at >= 0).all():
                 break
             if taken % every == 0 and taken < len(values):
                 look(taken)
