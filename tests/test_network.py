@@ -289,3 +289,16 @@ def test_a_pass_allocates_nothing_of_the_size_of_a_layer(activation, dtype):
     signals = net.forward(X)
     peak = peak_memory(lambda: net.backward(net.forward_into(signals, X), dlogits))
     assert peak < signals.A[0].nbytes / 2  # a mask is a quarter, a float32 the whole
+
+
+def test_assigning_to_parameters_writes_into_theta():
+    net = MLP((2, 3, 1), "tanh", "zeros", rng=np.random.default_rng(0))
+    theta = net.theta
+    net.W[0] = np.ones((2, 3))
+    net.b[1] = 5.0
+    net.theta += 1.0
+    assert net.theta is theta
+    assert theta.tolist() == [2.0] * 6 + [1.0] * 3 + [1.0] * 3 + [6.0]
+    net.theta = np.zeros(13)
+    assert net.theta is theta
+    assert not net.W[0].any()

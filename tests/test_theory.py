@@ -233,3 +233,14 @@ def test_networks_measure_what_is_predicted(activation, init):
     means = np.array([A.mean() for A in signals.A])
     spread = np.sqrt(found.var_z / batch / seeds)  # generous: units of a layer differ too
     assert (np.abs(means - found.mean_a) < spread).all()
+
+
+def test_every_layer_may_have_an_initialiser_of_its_own():
+    sizes, inits = (4, 8, 2), ["he_normal", "lecun_normal"]
+    prediction = theory.predict(sizes, "relu", inits)
+    first, last = theory.predict(sizes, "relu", inits[0]), theory.predict(sizes, "relu", inits[1])
+    assert prediction.var_z[0] == first.var_z[0]
+    assert prediction.var_z[1] == pytest.approx(first.var_z[1] / 2)
+    assert prediction.factor[0] == last.factor[0]
+    with pytest.raises(ValueError, match=r"init must be one, or one a layer \(2\); got 3"):
+        theory.predict(sizes, "relu", ["he_normal"] * 3)

@@ -132,7 +132,8 @@ def twins(net: MLP, layer: int) -> list[list[int]]:
     """Return the groups of hidden units that are copies of each other, to the last bit.
 
     Two units are twins if their incoming weights, their biases and their outgoing weights are
-    equal. Training cannot tell twins apart, so they stay twins.
+    equal. Exact arithmetic cannot tell twins apart, so training keeps them twins. A wide layer may
+    part them by rounding: a fast matrix product need not round two equal columns alike.
 
     Parameters
     ----------

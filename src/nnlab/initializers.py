@@ -362,3 +362,23 @@ def get(init: str | Initializer) -> Initializer:
     if isinstance(init, Initializer):
         return init
     return INITIALIZERS[checks.one_of("init", init, INITIALIZERS)]()
+
+
+def one_a_layer(name: str, init, depth: int) -> list[Initializer]:
+    """Return a list of ``depth`` initialisers, from one for all layers or from one a layer.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or there are neither one nor ``depth`` of them; the message calls
+        the argument ``name``.
+
+    Examples
+    --------
+    >>> one_a_layer("init", "zeros", 2)
+    [Constant(value=0.0), Constant(value=0.0)]
+    """
+    given = list(init) if isinstance(init, list | tuple) else [init] * depth
+    if len(given) != depth:
+        raise ValueError(f"{name} must be one, or one a layer ({depth}); got {len(given)}")
+    return [get(each) for each in given]

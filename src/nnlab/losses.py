@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import expit
 
 from nnlab import checks
 
@@ -63,11 +62,15 @@ class Loss:
         return self.value_and_gradient_(Z, self.check(Z.shape, y))
 
     def accuracy(self, Z, y):
-        """Return the share of the batch that is classified correctly, of shape (...)."""
+        """Return the share of the batch that is classified correctly, of shape (...).
+
+        It is NaN where a logit is: a network that has diverged classifies nothing.
+        """
         if not self.is_classifier:
             raise ValueError(f"accuracy needs a loss over classes; {self.name} has none")
         Z = _as_logits(Z)
-        return self.correct_(Z, self.check(Z.shape, y)).mean(-1)
+        share = self.correct_(Z, self.check(Z.shape, y)).mean(-1)
+        return np.where(np.isnan(Z).any((-2, -1)), np.nan, share)
 
     def check(self, shape, y):
         """Return ``y`` as an array if it fits logits of that shape; else raise ``ValueError``."""

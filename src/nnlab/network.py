@@ -17,9 +17,16 @@ from nnlab import activations, checks, initializers, losses
 from nnlab.losses import Loss
 
 
+class _Views(list):
+    """Views into theta. What is assigned to one is written into theta."""
+
+    def __setitem__(self, l, value):
+        self[l][...] = value
+
+
 def _views(theta, sizes):
     """Return the lists W, b of views into the last axis of ``theta``, layer after layer."""
-    W, b, start = [], [], 0
+    W, b, start = _Views(), _Views(), 0
     for fan_in, fan_out in pairwise(sizes):
         stop = start + fan_in * fan_out
         W.append(theta[..., start:stop].reshape(*theta.shape[:-1], fan_in, fan_out))
@@ -123,8 +130,8 @@ class MLP:
         ensemble = tuple(checks.positive_int("ensemble", size) for size in ensemble)
         n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(self.sizes))
         self._own(np.empty((*ensemble, n_parameters), self.dtype))
-        inits = self._one_a_layer("init", init)
-        bias_inits = self._one_a_layer("bias_init", bias_init)
+        inits = initializers.one_a_layer("init", init, self.depth)
+        bias_inits = initializers.one_a_layer("bias_init", bias_init, self.depth)
         for each in bias_inits:
             if each.needs_fans:
                 raise ValueError(f"bias_init must not depend on fans: a bias has none; got {each}")
@@ -133,16 +140,17 @@ class MLP:
             b[...] = draw_b(rng, b.shape, self.dtype)
 
     def _own(self, theta):
-        self.theta = theta
+        self._theta = theta
         self.W, self.b = _views(theta, self.sizes)
 
-    def _one_a_layer(self, name, given):
-        if not isinstance(given, list | tuple):
-            given = [given] * self.depth
-        given = [initializers.get(each) for each in given]
-        if len(given) != self.depth:
-            raise ValueError(f"{name} must be one, or one a layer ({self.depth}); got {len(given)}")
-        return given
+    @property
+    def theta(self) -> np.ndarray:
+        """All parameters; what is assigned is written into the same array."""
+        return self._theta
+
+    @theta.setter
+    def theta(self, value):
+        self._theta[...] = value
 
     @property
     def depth(self) -> int:
@@ -186,7 +194,7 @@ class MLP:
 
     def __setstate__(self, state):
         vars(self).update(state)
-        self._own(self.theta)
+        self._own(self._theta)
 
     def copy(self) -> "MLP":
         """Return a network with parameters of its own, equal to these."""

@@ -125,7 +125,7 @@ def predict(sizes: Sequence[int], activation, init, mean_square_x=1.0) -> Predic
         Widths from the inputs to the outputs.
     activation : str or Activation
         ``"identity"`` gives the linear theory.
-    init : str or Initializer
+    init : str or Initializer, or a sequence of them, one a layer
     mean_square_x : float or ndarray (batch,)
         E[x²] over the inputs of an example. An array predicts every example by itself and
         averages, which is exact where examples differ in length.
@@ -144,19 +144,23 @@ def predict(sizes: Sequence[int], activation, init, mean_square_x=1.0) -> Predic
     Glorot and Bengio (2010) for the linear case; Poole et al. (2016) for the mean-field maps.
     """
     sizes = checks.sizes(sizes)
-    phi, init = activations.get(activation), initializers.get(init)
+    phi = activations.get(activation)
+    inits = initializers.one_a_layer("init", init, len(sizes) - 1)
     q = np.atleast_1d(checks.array("mean_square_x", mean_square_x, np.float64))
     if (checks.finite("mean_square_x", q) < 0).any():
         raise ValueError(f"mean_square_x must be at least 0; got {q.min()}")
     rows = []
-    for fan_in, fan_out in pairwise(sizes[:-1]):
-        var_z = fan_in * init.variance(fan_in, fan_out) * q
+    # n_in Var(w) and n_out Var(w) of every layer: what forward and backward signals are scaled by.
+    layers = list(zip(pairwise(sizes), inits, strict=True))
+    forward = [fan_in * init.variance(fan_in, fan_out) for (fan_in, fan_out), init in layers]
+    backward = [fan_out * init.variance(fan_in, fan_out) for (fan_in, fan_out), init in layers]
+    for scale in forward[:-1]:
+        var_z = scale * q
         std = np.sqrt(var_z)
         q = expectation(lambda z: phi(z) ** 2, std)
         slope = expectation(lambda z: phi.derivative(z) ** 2, std)
         rows.append((var_z, expectation(phi, std), q, slope))
-    var_z = sizes[-2] * init.variance(*sizes[-2:]) * q
+    var_z = forward[-1] * q
     rows.append((var_z, 0 * var_z, var_z, 1 + 0 * var_z))
     columns = [np.array([np.mean(each) for each in column]) for column in zip(*rows, strict=True)]
-    above = [fan_out * init.variance(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes[1:])]
-    return Prediction(*columns, factor=np.append(above, 1.0) * columns[3])
+    return Prediction(*columns, factor=np.append(backward[1:], 1.0) * columns[3])

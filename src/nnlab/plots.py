@@ -1,0 +1,316 @@
+r"""Draw what was measured, in one style and with one colour a scheme through the whole book.
+
+Nothing is measured here: every function takes numbers and draws them. Start a notebook with
+``plt.style.use("nnlab.nnlab")``; then every figure is as wide as the page and as legible on a
+phone.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nnlab import checks
+
+# One colour a scheme and one an activation, from sets that colour-blind readers can tell apart:
+# Okabe and Ito (2008), and Tol (2021) for the rarer ones.
+COLORS = {
+    "zero": "#000000",
+    "constant": "#767676",
+    "N(0, 1)": "#D55E00",
+    "0.01 · N(0, 1)": "#E69F00",
+    "truncated normal": "#CC79A7",
+    "fan-in uniform": "#56B4E9",
+    "LeCun": "#999933",
+    "Xavier": "#0072B2",
+    "He": "#009E73",
+    "orthogonal": "#882255",
+    "identity": "#767676",
+    "sigmoid": "#CC79A7",
+    "tanh": "#0072B2",
+    "relu": "#009E73",
+    "leaky_relu": "#44AA99",
+    "elu": "#999933",
+    "selu": "#E69F00",
+    "gelu": "#D55E00",
+    "silu": "#882255",
+}
+CLASSES = ("#0072B2", "#D55E00")  # of the points of a two-class problem, 0 and 1
+
+
+def color(name: str) -> str | None:
+    """Return the colour of a scheme or an activation; None (the next of the cycle) for others."""
+    return COLORS.get(name)
+
+
+def panels(rows: int = 1, columns: int = 1, *, height: float = 2.6, **kwargs) -> tuple:
+    """Return a figure as wide as the page, and its axes.
+
+    Parameters
+    ----------
+    rows, columns : int
+    height : float
+        Of one row, in inches.
+    **kwargs
+        For :func:`matplotlib.pyplot.subplots`, for example ``sharey=True``.
+
+    Returns
+    -------
+    figure : Figure
+    axes : ndarray of Axes (rows * columns,)
+        Row after row.
+    """
+    rows, columns = checks.positive_int("rows", rows), checks.positive_int("columns", columns)
+    height = checks.number("height", height, above=0)
+    size = (plt.rcParams["figure.figsize"][0], rows * height)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **kwargs)
+    return figure, axes.ravel()
+
+
+def lines(
+    x: Sequence[float],
+    series: Mapping[str, np.ndarray],
+    *,
+    xlabel: str,
+    ylabel: str,
+    theory: Mapping[str, np.ndarray] | None = None,
+    dots: bool = False,
+    log: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the median of each series over its seeds, and a band from the lowest to the highest.
+
+    Parameters
+    ----------
+    x : sequence of float (points,)
+    series : mapping of str to ndarray (points,) or (points, seeds)
+        A name that has a colour in :data:`COLORS` gets it. What is not finite is left out.
+    xlabel, ylabel : str
+        With their units.
+    theory : mapping of str to ndarray (points,), optional
+        Drawn as dashed lines, in the colour of the series of the same name.
+    dots : bool
+        Dots instead of lines: for measurements beside a theory.
+    log : bool
+        Whether the vertical axis is logarithmic.
+    ax : Axes, optional
+        Where to draw; a new figure if it is not given.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If a series does not fit ``x``.
+    """
+    ax = _axes(ax)
+    x, drawn = np.asarray(x), {}
+    for name, values in series.items():
+        values = _fits(name, values, x)
+        values = values.reshape(len(x), -1)
+        style = {"marker": "o", "linestyle": "none"} if dots else {}
+        middle = np.median(values, axis=1)
+        (line,) = ax.plot(x, middle, color=color(name), label=name, **style)
+        drawn[name] = line.get_color()
+        if values.shape[1] > 1:
+            low, high = values.min(axis=1), values.max(axis=1)
+            ax.fill_between(x, low, high, color=drawn[name], alpha=0.2, linewidth=0)
+    for name, values in (theory or {}).items():
+        label = None if name in drawn else name
+        shade = drawn.get(name, color(name))
+        ax.plot(x, _fits(name, values, x), "--", color=shade, label=label, linewidth=1.5)
+    if log:
+        ax.set_yscale("log")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    return ax
+
+
+def ridges(
+    shares: Sequence[np.ndarray],
+    edges: np.ndarray,
+    *,
+    xlabel: str,
+    labels: Sequence[str] | None = None,
+    name: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one histogram a layer, the first at the top, all to one scale of their own height.
+
+    Parameters
+    ----------
+    shares : sequence of ndarray (bins,)
+        What :func:`nnlab.diagnostics.histogram` returned, layer by layer.
+    edges : ndarray (bins + 1,)
+    xlabel : str
+    labels : sequence of str, optional
+        Of the layers; 1, 2, … if they are not given.
+    name : str, optional
+        The scheme: the title, and the colour.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax, edges = _axes(ax), np.asarray(edges)
+    shares = [np.asarray(each) for each in shares]
+    if not shares or any(each.shape != (len(edges) - 1,) for each in shares):
+        raise ValueError(f"shares must hold histograms of {len(edges) - 1} bins, one a layer")
+    labels = [str(l + 1) for l in range(len(shares))] if labels is None else labels
+    shade = color(name) or CLASSES[0]
+    for l, share in enumerate(shares):
+        # Every ridge fills its row: the heights say where the values lie, not how many there are.
+        height = 0.85 * share / max(share.max(), 1e-300)
+        ax.stairs(height - l, edges, baseline=-l, fill=True, color=shade, alpha=0.75)
+        ax.axhline(-l, color="#999999", linewidth=0.6)
+    ax.set_yticks([-l for l in range(len(shares))], labels)
+    ax.grid(False)
+    ax.set(xlabel=xlabel, ylabel="layer", xlim=(edges[0], edges[-1]), title=name)
+    return ax
+
+
+def field(
+    x: np.ndarray,
+    y: np.ndarray,
+    values: np.ndarray,
+    *,
+    xlabel: str,
+    ylabel: str,
+    label: str,
+    levels: int | Sequence[float] = 20,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a function of two variables as filled contours, with a colour bar.
+
+    Parameters
+    ----------
+    x : ndarray (columns,)
+    y : ndarray (rows,)
+    values : ndarray (rows, columns)
+    xlabel, ylabel, label : str
+        ``label`` is the colour bar's.
+    levels : int or sequence of float
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = _axes(ax)
+    if np.shape(values) != (len(y), len(x)):
+        raise ValueError(f"values must be ({len(y)}, {len(x)}); got {np.shape(values)}")
+    filled = ax.contourf(x, y, values, levels=levels, extend="both")
+    ax.figure.colorbar(filled, ax=ax, label=label)
+    ax.grid(False)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    return ax
+
+
+def points(X: np.ndarray, y: np.ndarray, *, ax: Axes | None = None) -> Axes:
+    """Draw the examples of a two-class problem in the plane: discs for 0, squares for 1.
+
+    Parameters
+    ----------
+    X : ndarray (n, 2)
+    y : ndarray (n,)
+        Labels, 0 or 1.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax = _axes(ax)
+    X, y = np.asarray(X), np.asarray(y)
+    if X.ndim != 2 or X.shape[1] != 2 or y.shape != X.shape[:1]:
+        raise ValueError(f"X must be (n, 2) and y (n,); got {X.shape} and {y.shape}")
+    for label, marker in enumerate("os"):
+        x1, x2 = X[y == label].T
+        ax.scatter(
+            x1, x2, c=CLASSES[label], marker=marker, edgecolors="white", s=60, label=f"y = {label}"
+        )
+    ax.set(xlabel="$x_1$", ylabel="$x_2$")
+    return ax
+
+
+def table(
+    values: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    xlabel: str,
+    ylabel: str,
+    text: Sequence[Sequence[str]] | None = None,
+    cmap: str = "viridis",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a matrix as coloured cells, with what is in them written inside.
+
+    Parameters
+    ----------
+    values : ndarray (rows, columns)
+        Sets the colours.
+    rows, columns : sequence of str
+        Labels.
+    xlabel, ylabel : str
+    text : sequence of sequence of str (rows, columns), optional
+        What to write; nothing if it is not given.
+    cmap : str
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    ax, values = _axes(ax), np.asarray(values, dtype=float)
+    if values.shape != (len(rows), len(columns)):
+        raise ValueError(f"values must be ({len(rows)}, {len(columns)}); got {values.shape}")
+    picture = ax.imshow(values, cmap=cmap, aspect="auto")
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    for (i, j), value in np.ndenumerate(values) if text is not None else ():
+        *rgb, _ = picture.cmap(picture.norm(value))
+        # Rec. 601 luma: black on pale cells, white on dark ones.
+        dark = np.dot(rgb, (0.299, 0.587, 0.114)) < 0.5
+        ax.text(j, i, text[i][j], ha="center", va="center", color="white" if dark else "black")
+    return ax
+
+
+def legend(figure: Figure, *, columns: int = 3) -> None:
+    """Put one legend for all axes above the figure, each name once.
+
+    Parameters
+    ----------
+    figure : Figure
+    columns : int
+    """
+    named = {}
+    for ax in figure.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    if named:
+        figure.legend(
+            named.values(),
+            named.keys(),
+            loc="outside upper center",
+            ncols=min(columns, len(named)),
+        )
+
+
+def _axes(ax):
+    return plt.subplots()[1] if ax is None else ax
+
+
+def _fits(name, values, x):
+    values = np.asarray(values, dtype=float)
+    if values.ndim not in (1, 2) or len(values) != len(x):
+        raise ValueError(f"{name} must be ({len(x)},) or ({len(x)}, seeds); got {values.shape}")
+    return np.where(np.isfinite(values), values, math.nan)
