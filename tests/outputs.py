@@ -5,6 +5,7 @@ whatever differs from one run or machine to the next (times, widget ids, Python'
 saved.
 """
 
+import base64
 import json
 import os
 import sys
@@ -55,6 +56,20 @@ def tidy(nb: nbformat.NotebookNode) -> str:
     return nbformat.writes(nbformat.reads(text, as_version=4)) + "\n"
 
 
+def pictures(nb: nbformat.NotebookNode) -> dict[str, bytes]:
+    """Return the pictures that are used outside of ``nb`` too, by the path they are saved under.
+
+    A cell names the path, below book/, in its metadata: ``{"nnlab": {"picture": "images/x.png"}}``.
+    """
+    return {
+        cell.metadata["nnlab"]["picture"]: base64.b64decode(output.data["image/png"])
+        for cell in nb.cells
+        if "picture" in cell.metadata.get("nnlab", {})
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    }
+
+
 def main() -> None:
     os.environ["TQDM_DISABLE"] = "1"  # progress bars are for readers, not for saved pages
     if folder := os.environ.get("NNLAB_DATA_DIR"):  # kernels run in book/
@@ -66,6 +81,9 @@ def main() -> None:
         print(f"{path.name} ...", flush=True)
         run(nb, BOOK)
         path.write_text(tidy(nb), encoding="utf-8", newline="\n")
+        for name, png in pictures(nb).items():
+            (BOOK / name).parent.mkdir(exist_ok=True)
+            (BOOK / name).write_bytes(png)
 
 
 if __name__ == "__main__":

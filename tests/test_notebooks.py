@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from outputs import pictures
 
 BOOK = Path(__file__).parent.parent / "book"
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
@@ -160,6 +161,12 @@ def shared_definitions(chapters: dict[str, NotebookNode]) -> list[str]:
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_chapter(path, check):
     assert check(nbformat.read(path, as_version=4)) == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_pictures_used_elsewhere_are_those_of_the_chapter(path):
+    for name, png in pictures(nbformat.read(path, as_version=4)).items():
+        assert (BOOK / name).read_bytes() == png
 
 
 def test_no_function_is_defined_in_two_chapters():

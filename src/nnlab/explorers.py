@@ -1,0 +1,229 @@
+"""Let a reader explore a picture with sliders and menus, with a kernel or without.
+
+Every frame is drawn in advance and the browser only picks the one to show, so a saved notebook
+answers on a static page exactly as it does in JupyterLab.
+"""
+
+import base64
+import html
+import io
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import numpy as np
+from ipywidgets import jslink
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from nnlab import checks
+
+MAX_AXES = 3
+MAX_FRAMES = 200
+MAX_BYTES = 1_000_000  # of a page
+OVERHEAD = 2_000  # bytes per frame, enough for the widgets that hold it
+DPI = 100  # pixels of the page per inch of a figure
+COLORS = 64  # of a frame: what is plain keeps its colour, and the file is half the size
+INTERVAL = 600  # milliseconds per frame of an animation
+
+
+class Explorer(widgets.VBox):
+    """The controls and the frames that they choose from: what :func:`explore` returns."""
+
+    def __init__(self, children: Sequence[widgets.Widget], summary: str):
+        super().__init__(children, _dom_classes=("nnlab-explorer",))
+        self.summary = summary
+
+    def __repr__(self) -> str:
+        """Return what a saved notebook holds as the text of this output."""
+        return self.summary
+
+
+def explore(
+    render: Callable[..., tuple[Figure, str]],
+    *,
+    animate: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    **axes: Iterable[Real] | Iterable[str] | Mapping[str, Any],
+) -> Explorer:
+    """Draw a figure for every combination of values, and let the reader choose among them.
+
+    Parameters
+    ----------
+    render : callable
+        Called as ``render(name=value, ...)`` with one value of each axis. Returns a figure, which
+        is then closed, and its alternative text: a sentence that says what this frame, and no
+        other, shows.
+    animate : str, optional
+        The axis that also moves by itself, when the reader asks for it.
+    labels : mapping of str to str, optional
+        What the page calls an axis; by default its name, with spaces for underscores.
+    **axes : iterable of numbers, iterable of str, or mapping of str to anything
+        One to three, each with at least 2 values. Numbers get a slider, names get a menu, and a
+        mapping from labels to values gets a menu of its labels. An animated axis has a slider.
+
+    Returns
+    -------
+    Explorer
+        The widget to put on the last line of a cell. It starts at the first value of each axis.
+
+    Raises
+    ------
+    TypeError
+        If ``axes`` or ``labels`` hold, or ``render`` returns, something else.
+    ValueError
+        If there are too few or too many axes, values or frames; if they take more than 1 MB;
+        if an alternative text is empty, or two frames have the same.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> def power(base, exponent):
+    ...     figure, ax = plt.subplots()
+    ...     ax.bar("power", base**exponent)
+    ...     return figure, f"{base} to the power of {exponent} is {base**exponent}."
+    >>> explore(power, base=[2, 3, 5], exponent={"square": 2, "cube": 3})
+    explorer: base × exponent, 6 frames
+    """
+    if not 1 <= len(axes) <= MAX_AXES:
+        raise ValueError(f"there must be 1 to {MAX_AXES} axes; got {len(axes)}")
+    if animate is not None:
+        checks.one_of("animate", animate, axes)
+    for name in labels or {}:
+        checks.one_of("every name in labels", name, axes)
+    titles = {name: name.replace("_", " ") for name in axes} | dict(labels or {})
+    parsed = {name: _axis(name, values) for name, values in axes.items()}
+    sizes = [len(axis.values) for axis in parsed.values()]
+    if (count := math.prod(sizes)) > MAX_FRAMES:
+        product = " × ".join(map(str, sizes))
+        raise ValueError(f"there must be at most {MAX_FRAMES} frames; got {product} = {count}")
+
+    frames = _frames(render, parsed)
+    width = f"{max(map(len, titles.values()))}ch"  # one for all, to align the controls
+    controls = {
+        name: (widgets.SelectionSlider if axis.slides or name == animate else widgets.Dropdown)(
+            options=list(axis.values),
+            description=titles[name],
+            style={"description_width": width},
+            layout={"width": "auto", "max_width": "500px"},
+        )
+        for name, axis in parsed.items()
+    }
+    picture = _nest(frames, list(controls.values()))
+    clock = [] if animate is None else _animation(controls[animate], titles[animate])
+    summary = f"explorer: {' × '.join(titles.values())}, {count} frames"
+    return Explorer([*controls.values(), *clock, picture], summary)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    values: dict[str, Any]  # by label
+    slides: bool
+
+
+def _axis(name, values):
+    if isinstance(values, Mapping):
+        pairs, slides = list(values.items()), False
+    elif isinstance(values, Iterable) and not isinstance(values, str):
+        pairs = [(_label(value), value) for value in values]
+        slides = not any(isinstance(value, str) for _, value in pairs)
+    else:
+        raise TypeError(f"{name} must hold the values of an axis; got {values!r}")
+    if not all(isinstance(label, str) for label, _ in pairs):
+        raise TypeError(
+            f"{name} must hold numbers or names; for other values, give a dict {{label: value}}"
+        )
+    if len(pairs) < 2:
+        raise ValueError(f"{name} must hold at least 2 values; got {len(pairs)}")
+    if len(dict(pairs)) < len(pairs):
+        shown = ", ".join(label for label, _ in pairs)
+        raise ValueError(f"{name} must hold values that look different; got {shown}")
+    return _Axis(dict(pairs), slides)
+
+
+def _label(value):
+    """Return how an axis shows a value; None if it has no plain text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    return str(value) if isinstance(value, Integral) else f"{value:g}"
+
+
+def _frames(render, axes):
+    """Return every frame as a widget, the last axis changing fastest."""
+    pages, seen = [], {}
+    for labels in itertools.product(*(axis.values for axis in axes.values())):
+        chosen = dict(zip(axes, labels, strict=True))
+        where = ", ".join(f"{name} = {label}" for name, label in chosen.items())
+        match render(**{name: axes[name].values[label] for name, label in chosen.items()}):
+            case Figure() as figure, str() as alt:
+                plt.close(figure)  # or the notebook would show it, too
+            case other:
+                raise TypeError(
+                    f"render must return (figure, alternative text); got {type(other).__name__} "
+                    f"at {where}"
+                )
+        if not alt.strip():
+            raise ValueError(f"the alternative text is empty at {where}")
+        if alt in seen:
+            raise ValueError(f"{seen[alt]} and {where} have the same alternative text: {alt!r}")
+        seen[alt] = where
+        pages.append(_image(figure, alt))
+    if (size := sum(len(page) + OVERHEAD for page in pages)) > MAX_BYTES:
+        raise ValueError(
+            f"an explorer must take at most {MAX_BYTES / 1e6:.2f} MB of a page; "
+            f"got {size / 1e6:.2f} MB in {len(pages)} frames"
+        )
+    first = widgets.HTML(pages[0])
+    same = {"layout": first.layout, "style": first.style}  # or each frame would bring its own
+    return [first, *(widgets.HTML(page, **same) for page in pages[1:])]
+
+
+def _image(figure, alt):
+    """Return a figure as an HTML image with its bytes inside."""
+    figure.set_dpi(2 * DPI)  # for screens of high density
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture = picture.quantize(COLORS, dither=Image.Dither.NONE).convert("RGB")
+    picture.save(file := io.BytesIO(), "WEBP", lossless=True, quality=100)
+    width, height = (round(DPI * inches) for inches in figure.get_size_inches())
+    # Its size keeps the place free, and "sync" spares the flash of white between two frames.
+    return (
+        f'<img alt="{html.escape(alt)}" width="{width}" height="{height}" decoding="sync" '
+        'style="max-width: 100%; height: auto" '
+        f'src="data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}">'
+    )
+
+
+def _animation(slider, title):
+    """Return a checkbox that starts and stops, and the clock behind it.
+
+    The clock has buttons, too, but a screen reader finds no names on them: they are hidden.
+    """
+    clock = widgets.Play(max=len(slider.options) - 1, interval=INTERVAL, layout={"display": "none"})
+    switch = widgets.Checkbox(
+        description=f"animate {title}", indent=False, layout={"width": "auto"}
+    )
+    jslink((switch, "value"), (clock, "playing"))
+    jslink((slider, "index"), (clock, "value"))
+    return [switch, clock]
+
+
+def _nest(frames, controls):
+    """Return frames as stacks within stacks, one level and one link to each stack per control."""
+    if not controls:
+        return frames[0]
+    control, *inner = controls
+    step = len(frames) // len(control.options)
+    parts = [_nest(frames[i : i + step], inner) for i in range(0, len(frames), step)]
+    stack = widgets.Stack(parts, layout=parts[0].layout, selected_index=0)
+    jslink((control, "index"), (stack, "selected_index"))
+    return stack

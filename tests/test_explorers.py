@@ -1,0 +1,406 @@
+"""Every control leads to the frame that its label says, and a bad explorer is turned away.
+
+What is tested is what a page gets: the saved state of the widgets. Here, Python follows the links
+in it, as a browser does.
+"""
+
+import base64
+import io
+import itertools
+import json
+import re
+from html.parser import HTMLParser
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from ipywidgets.embed import dependency_state
+from PIL import Image
+
+from nnlab import explorers, plots
+from nnlab.explorers import explore
+
+
+def card(**values):
+    """A small figure; its text says which values it was drawn for."""
+    figure = plt.figure(figsize=(0.5, 0.4))
+    figure.text(0.1, 0.1, "x")
+    return figure, says(values)
+
+
+def says(values):
+    return "Drawn for " + ", ".join(f"{name} {value}" for name, value in values.items()) + "."
+
+
+class Page:
+    """An explorer on a page without a kernel."""
+
+    def __init__(self, explorer):
+        saved = dependency_state(explorer, drop_defaults=False)
+        self.weight = len(json.dumps(saved))  # bytes
+        self.models = {key: model["model_name"] for key, model in saved.items()}
+        self.state = {f"IPY_MODEL_{key}": model["state"] for key, model in saved.items()}
+        links = [key for key, model in self.models.items() if model == "LinkModel"]
+        self.links = [
+            (tuple(link["source"]), tuple(link["target"]))
+            for link in (self.state[f"IPY_MODEL_{key}"] for key in links)
+        ]
+        self.parts = explorer.children
+
+    def find(self, kind):
+        """The controls of a kind, from the top down."""
+        keys = [child.model_id for child in self.parts if self.models[child.model_id] == kind]
+        return [f"IPY_MODEL_{key}" for key in keys]
+
+    def control(self, description):
+        """The control that a reader knows by this name."""
+        (found,) = [
+            key
+            for key in (f"IPY_MODEL_{child.model_id}" for child in self.parts)
+            if self.state[key].get("description") == description
+        ]
+        return found
+
+    def set(self, key, name, value):
+        """Change a value, and through the links whatever hangs together with it."""
+        if self.state[key][name] != value:
+            self.state[key][name] = value
+            for one, other in self.links:
+                for here, there in ((one, other), (other, one)):
+                    if here == (key, name):
+                        self.set(*there, value)
+
+    def choose(self, description, label):
+        key = self.control(description)
+        self.set(key, "index", self.state[key]["_options_labels"].index(label))
+
+    def frames(self):
+        """The HTML of all frames."""
+        keys = [f"IPY_MODEL_{key}" for key, model in self.models.items() if model == "HTMLModel"]
+        return [self.state[key]["value"] for key in keys]
+
+    def shown(self):
+        """The attributes of the image that is in sight."""
+        key = f"IPY_MODEL_{self.parts[-1].model_id}"
+        while "children" in self.state[key]:
+            key = self.state[key]["children"][self.state[key]["selected_index"]]
+        return image(self.state[key]["value"])
+
+
+def image(page):
+    """The attributes of the one element that ``page`` consists of."""
+    found = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: found.append((tag, dict(attributes)))
+    parser.handle_data = lambda text: pytest.fail(f"text beside the image: {text}")
+    parser.feed(page)
+    parser.close()
+    ((tag, attributes),) = found
+    assert tag == "img"
+    return attributes
+
+
+def picture(page):
+    """The pixels of an image, and its format."""
+    head, data = image(page)["src"].split(",")
+    with Image.open(io.BytesIO(base64.b64decode(data, validate=True))) as file:
+        assert head == f"data:image/{file.format.lower()};base64"
+        return np.asarray(file.convert("RGB"))
+
+
+def frame(explorer):
+    """The HTML of the first frame."""
+    part = explorer.children[-1]
+    while hasattr(part, "children"):
+        part = part.children[0]
+    return part.value
+
+
+# ---------------------------------------------------------------------------------- what is shown
+
+# No two axes of one length: a mix-up of two cannot go unseen.
+AXES = {
+    "slider": {"weight": [0.5, 1, 2]},
+    "menu": {"scheme": ["Xavier", "He"]},
+    "two": {"depth": range(2, 6), "scheme": ["Xavier", "He", "zero"]},
+    "three": {"weight": np.array([0.5, 1.0]), "depth": [1, 5, 50], "activation": list("abcd")},
+    "long to short": {"activation": list("abcd"), "depth": [1, 5, 50], "weight": [0.5, 1]},
+}
+
+
+@pytest.mark.parametrize("axes", AXES.values(), ids=AXES)
+def test_every_combination_leads_to_its_own_frame(axes):
+    page = Page(explore(card, **axes))
+    combinations = [dict(zip(axes, c, strict=True)) for c in itertools.product(*axes.values())]
+    assert page.shown()["alt"] == says(combinations[0])
+    for values in [*combinations, *combinations[::-1]]:
+        for name, value in values.items():
+            page.choose(name, value if isinstance(value, str) else f"{value:g}")
+        assert page.shown()["alt"] == says(values)
+
+
+def test_one_control_alone_moves_its_own_axis():
+    page = Page(explore(card, depth=[1, 2, 3], scheme=["Xavier", "He"]))
+    page.choose("scheme", "He")
+    assert page.shown()["alt"] == says({"depth": 1, "scheme": "He"})
+    page.choose("depth", "3")
+    assert page.shown()["alt"] == says({"depth": 3, "scheme": "He"})
+
+
+def test_numbers_slide_and_names_are_on_a_menu():
+    page = Page(explore(card, weight=[1, 2], scheme=["He", "zero"], case={"near": 0.1, "far": 9}))
+    kinds = [page.models[child.model_id] for child in page.parts]
+    assert kinds == ["SelectionSliderModel", "DropdownModel", "DropdownModel", "StackModel"]
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (np.linspace(0, 0.3, 4), ["0", "0.1", "0.2", "0.3"]),
+        (np.array([1e-3, 0.1], dtype=np.float32), ["0.001", "0.1"]),
+        ((1, 50_000_000), ["1", "50000000"]),
+        ((n * n for n in (1, 2)), ["1", "4"]),
+        (["×", "<b>"], ["×", "<b>"]),
+        ({"near": object(), "far": None}, ["near", "far"]),
+    ],
+    ids=str,
+)
+def test_what_a_value_looks_like(values, shown):
+    calls = []
+
+    def render(x):
+        calls.append(x)
+        return card(x=len(calls))
+
+    page = Page(explore(render, x=values))
+    assert list(page.state[page.control("x")]["_options_labels"]) == shown
+    if isinstance(values, dict):
+        assert calls == list(values.values())
+
+
+def test_an_axis_is_called_by_its_label():
+    explorer = explore(card, fan_in=[1, 2], w=["a", "b"], labels={"w": "weight σ"})
+    assert [child.description for child in explorer.children[:2]] == ["fan in", "weight σ"]
+    assert repr(explorer) == "explorer: fan in × weight σ, 4 frames"
+
+
+def test_an_animation_moves_its_slider_and_the_frame():
+    page = Page(explore(card, scheme=["He", "zero"], step=[0, 10, 50], animate="step"))
+    (clock,) = page.find("PlayModel")
+    assert (page.state[clock]["min"], page.state[clock]["max"]) == (0, 2)
+    assert page.state[clock]["playing"] is False  # nothing moves before it is asked to
+    page.choose("scheme", "zero")
+    for value, step in enumerate([0, 10, 50]):
+        page.set(clock, "value", value)
+        assert page.state[page.control("step")]["index"] == value
+        assert page.shown()["alt"] == says({"scheme": "zero", "step": step})
+    page.choose("step", "10")
+    assert page.state[clock]["value"] == 1  # goes on from where the reader left it
+
+
+def test_a_checkbox_starts_and_stops_the_animation():
+    page = Page(explore(card, t=[0, 1], animate="t", labels={"t": "time (s)"}))
+    (clock,) = page.find("PlayModel")
+    assert page.state[page.state[clock]["layout"]]["display"] == "none"
+    switch = page.control("animate time (s)")
+    page.set(switch, "value", True)
+    assert page.state[clock]["playing"] is True
+    page.set(clock, "playing", False)  # as it does at the end
+    assert page.state[switch]["value"] is False
+
+
+def test_an_animated_menu_is_a_slider():
+    page = Page(explore(card, day={"Monday": 1, "Tuesday": 2}, animate="day"))
+    (slider,) = page.find("SelectionSliderModel")
+    assert list(page.state[slider]["_options_labels"]) == ["Monday", "Tuesday"]
+
+
+# --------------------------------------------------------------------------------------- a frame
+
+
+def test_text_cannot_break_out_of_its_attribute():
+    text = 'The "left" <img src=x> & \'right\' one: 1 > 0, ×\n"'
+    explorer = explore(lambda x: (plt.figure(figsize=(1, 1)), text + str(x)), x=[1, 2])
+    page = Page(explorer)
+    assert page.shown()["alt"] == text + "1"
+    assert frame(explorer).count("<") == frame(explorer).count(">") == 1
+
+
+def test_a_frame_is_crisp_and_shrinks_to_the_page():
+    def render(x):
+        return plt.figure(figsize=(3, 2)), f"Frame {x}."
+
+    html = frame(explore(render, x=[1, 2]))
+    assert picture(html).shape == (400, 600, 3)  # two pixels for each of the page's
+    assert (image(html)["width"], image(html)["height"]) == ("300", "200")
+    assert image(html)["style"] == "max-width: 100%; height: auto"
+
+
+def test_plain_colors_are_kept():
+    colors = sorted(set(plots.COLORS.values()))
+
+    def render(x):
+        figure, ax = plt.subplots(figsize=(4, 2))
+        ax.bar(range(len(colors)), 1, color=colors)
+        return figure, f"Frame {x}."
+
+    found = picture(frame(explore(render, x=[1, 2]))).reshape(-1, 3).astype(int)
+    assert len(np.unique(found, axis=0)) <= explorers.COLORS
+    for color in [*colors, "#ffffff"]:
+        wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+        # In places enough to be the bar, and not just its edge.
+        assert (np.abs(found - wanted).max(axis=1) <= 2).sum() > 1000, color
+
+
+def test_frames_are_the_same_each_time_and_under_any_settings():
+    one = frame(explore(card, x=[1, 2]))
+    assert frame(explore(card, x=[1, 2])) == one
+    settings = {"figure.dpi": 300, "savefig.dpi": 50, "savefig.bbox": "tight"}
+    with plt.rc_context(settings):
+        assert frame(explore(card, x=[1, 2])) == one
+
+
+def test_figures_are_closed():
+    before = plt.get_fignums()
+    explore(card, x=[1, 2], y=[1, 2])
+    with pytest.raises(ValueError, match="empty"):
+        explore(lambda x: (plt.figure(), ""), x=[1, 2])
+    assert plt.get_fignums() == before
+
+
+# ------------------------------------------------------------------------------- what a page gets
+
+
+def test_a_notebook_saves_one_line_of_text():
+    explorer = explore(card, weight=[0.5, 1, 2], depth=[1, 2])
+    bundle = explorer._repr_mimebundle_()
+    assert bundle["text/plain"] == "explorer: weight × depth, 6 frames"
+    assert set(bundle) == {"text/plain", "application/vnd.jupyter.widget-view+json"}
+
+
+@pytest.mark.parametrize("sizes", [(200,), (2, 100), (100, 2), (2, 50, 2), (50, 2, 2)], ids=str)
+def test_the_widgets_take_no_more_room_than_is_reckoned_with(sizes):
+    axes = {name: range(size) for name, size in zip("xyz", sizes, strict=False)}
+    page = Page(explore(card, animate="x", **axes))
+    frames = page.frames()
+    assert len(frames) == explorers.MAX_FRAMES
+    assert page.weight <= sum(map(len, frames)) + explorers.OVERHEAD * len(frames)
+
+
+def test_forty_typical_frames_are_small_enough():
+    def render(depth):
+        x = np.arange(1, depth + 1)
+        series = {name: 1.1**x * (i + 1) for i, name in enumerate(("Xavier", "He", "LeCun"))}
+        with plt.style.context("nnlab.nnlab"):
+            ax = plots.lines(x, series, xlabel="layer", ylabel="variance")
+        return ax.figure, f"Depth {depth}."
+
+    assert Page(explore(render, depth=[5, 10, 20, 50])).weight < explorers.MAX_BYTES / 10
+
+
+# ------------------------------------------------------------------------------------ what is bad
+
+
+def never(**values):
+    pytest.fail("a frame was drawn")
+
+
+BAD = {  # name: (render, arguments, error, message)
+    "no axis": (never, {}, ValueError, "there must be 1 to 3 axes; got 0"),
+    "four axes": (
+        never,
+        {name: [1, 2] for name in "abcd"},
+        ValueError,
+        "there must be 1 to 3 axes; got 4",
+    ),
+    "empty": (never, {"x": []}, ValueError, "x must hold at least 2 values; got 0"),
+    "one value": (never, {"x": {"a": 1}}, ValueError, "x must hold at least 2 values; got 1"),
+    "a word": (never, {"x": "He"}, TypeError, "x must hold the values of an axis; got 'He'"),
+    "a number": (never, {"x": 3}, TypeError, "x must hold the values of an axis; got 3"),
+    "other values": (
+        never,
+        {"x": [(1, 2), (3, 4)]},
+        TypeError,
+        "x must hold numbers or names; for other values, give a dict {label: value}",
+    ),
+    "booleans": (never, {"x": [True, False]}, TypeError, "x must hold numbers or names"),
+    "a label that is none": (never, {"x": {1: 2, 3: 4}}, TypeError, "x must hold numbers or names"),
+    "twice": (
+        never,
+        {"x": [0.1, 0.1 + 1e-9]},
+        ValueError,
+        "x must hold values that look different; got 0.1, 0.1",
+    ),
+    "animates nothing": (
+        never,
+        {"x": [1, 2], "animate": "y"},
+        ValueError,
+        "animate must be one of x; got 'y'",
+    ),
+    "labels nothing": (
+        never,
+        {"x": [1, 2], "labels": {"y": "why"}},
+        ValueError,
+        "every name in labels must be one of x; got 'y'",
+    ),
+    "too many": (
+        never,
+        {"x": range(10), "y": range(7), "z": range(3)},
+        ValueError,
+        "there must be at most 200 frames; got 10 × 7 × 3 = 210",
+    ),
+    "no text": (
+        lambda x: plt.figure(figsize=(1, 1)),
+        {"x": [1, 2]},
+        TypeError,
+        "render must return (figure, alternative text); got Figure at x = 1",
+    ),
+    "text that is none": (
+        lambda x: (plt.figure(figsize=(1, 1)), x),
+        {"x": [1, 2]},
+        TypeError,
+        "render must return (figure, alternative text); got tuple at x = 1",
+    ),
+    "axes for a figure": (
+        lambda x: (plt.figure(figsize=(1, 1)).gca(), "An empty plot."),
+        {"x": [1, 2]},
+        TypeError,
+        "render must return (figure, alternative text); got tuple at x = 1",
+    ),
+    "empty text": (
+        lambda x: (plt.figure(figsize=(1, 1)), " "),
+        {"x": [1, 2]},
+        ValueError,
+        "the alternative text is empty at x = 1",
+    ),
+    "the same text": (
+        lambda x, y: (plt.figure(figsize=(1, 1)), f"A curve for {x}."),
+        {"x": [1, 2], "y": ["a", "b"]},
+        ValueError,
+        "x = 1, y = a and x = 1, y = b have the same alternative text: 'A curve for 1.'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("render", "arguments", "error", "message"), BAD.values(), ids=BAD)
+def test_bad_explorers_are_turned_away(render, arguments, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        explore(render, **arguments)
+    plt.close("all")
+
+
+def test_an_explorer_that_is_too_large_is_turned_away_with_its_size(monkeypatch):
+    def noise(x):
+        figure = plt.figure(figsize=(1.5, 1))
+        figure.figimage(np.random.default_rng(x).random((200, 300, 3)))
+        return figure, f"Noise {x}."
+
+    page = Page(explore(noise, x=range(4)))
+    frames = page.frames()
+    size = sum(map(len, frames)) + explorers.OVERHEAD * len(frames)
+    monkeypatch.setattr(explorers, "MAX_BYTES", size)
+    explore(noise, x=range(4))
+    monkeypatch.setattr(explorers, "MAX_BYTES", size - 1)
+    message = f"got {size / 1e6:.2f} MB in 4 frames"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        explore(noise, x=range(4))
