@@ -116,14 +116,15 @@ def _check_targets(shape, y):
 
 
 def _binary_cross_entropy(Z, y):
+    # With labels as ±1 both cases are one: the loss is log(1 + e^t), its slope ±σ(t).
     z, n = Z[..., 0], Z.shape[-2]
-    y = y.astype(z.dtype)
-    e = np.exp(-np.abs(z))  # the exponent is never positive
-    # log(1 + e^z) − yz
-    value = (np.maximum(z, 0) - y * z + np.log1p(e)) @ np.full(n, 1 / n, z.dtype)
-    dz = np.where(z >= 0, z.dtype.type(1), e)
+    sign = 1 - 2 * y.astype(z.dtype)
+    t = sign * z
+    e = np.exp(-np.abs(t))  # the exponent is never positive
+    value = (np.maximum(t, 0) + np.log1p(e)) @ np.full(n, 1 / n, z.dtype)
+    dz = np.where(t >= 0, z.dtype.type(1), e)
     dz /= 1 + e
-    dz -= y
+    dz *= sign
     dz /= n
     return value, dz[..., None]
 
