@@ -58,7 +58,7 @@ def test_a_skip_is_a_failure_in_ci(report):
     assert ("Nothing may be skipped in CI" in text) == in_ci
 
 
-def test_only_torch_may_be_missing_in_ci(report):
+def test_only_other_frameworks_may_be_missing_in_ci(report):
     in_ci, text = report
     assert f", {1 if in_ci else 3} skipped" in text
     assert "could not import 'torch'" in text

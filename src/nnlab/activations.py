@@ -26,7 +26,7 @@ class Activation:
     slope : callable
         ``slope(Z, A, out)`` writes φ′(Z) into ``out``; A = φ(Z) is there for those that are
         cheaper from A.
-    bounds : tuple of float
+    bounds : tuple of (float, float)
         The infimum and the supremum of φ. An activation near a finite bound is *saturated*.
 
     Examples
@@ -48,7 +48,7 @@ class Activation:
 
         Parameters
         ----------
-        Z : array_like of float
+        Z : array_like
             Pre-activations, of any shape.
         out : ndarray, optional
             Where to write the result; must not be ``Z`` itself.
@@ -56,7 +56,7 @@ class Activation:
         Returns
         -------
         ndarray
-            φ(Z), of the shape and dtype of ``Z``.
+            φ(Z), of the shape and dtype of ``Z``; integers become float64.
         """
         Z = _as_float(Z)
         if out is None:
@@ -69,7 +69,7 @@ class Activation:
 
         Parameters
         ----------
-        Z : array_like of float
+        Z : array_like
             Pre-activations, of any shape.
         A : ndarray, optional
             φ(Z), if it is known already; saves computing it again.
@@ -167,27 +167,54 @@ def _silu_slope(Z, A, out):
     out += A * (1 - out)
 
 
-# Klambauer et al. (2017), sec. 2: the pair that makes mean 0 and variance 1 a fixed point.
+#: λ of :data:`selu`. With α it makes mean 0 and variance 1 a fixed point of a layer:
+#: Klambauer et al. (2017), sec. 2.
 SELU_SCALE = 1.0507009873554805
+#: α of :data:`selu`.
 SELU_ALPHA = 1.6732632423543772
 
+#: :math:`\varphi(z) = z`, with the slope 1: it makes a network linear.
 identity = Activation("identity", _identity, _identity_slope)
+
+#: The logistic function :math:`\sigma(z) = 1/(1 + e^{-z})`.
+#: Its slope :math:`\sigma(z)(1 - \sigma(z))` is at most 1/4.
 sigmoid = Activation("sigmoid", _sigmoid, _sigmoid_slope, (0.0, 1.0))
+
+#: The hyperbolic tangent :math:`\tanh z = (e^z - e^{-z})/(e^z + e^{-z})`.
+#: Its slope :math:`1 - \tanh^2 z` is at most 1.
 tanh = Activation("tanh", _tanh, _tanh_slope, (-1.0, 1.0))
+
+#: The rectified linear unit :math:`\varphi(z) = \max(z, 0)`.
+#: Its slope is 1 for z > 0 and 0 otherwise: Nair and Hinton (2010).
 relu = Activation("relu", _relu, _relu_slope, (0.0, np.inf))
+
+#: The exponential linear unit: z for z > 0, and :math:`e^z - 1` otherwise.
+#: Its slope is 1, and :math:`e^z`: Clevert, Unterthiner and Hochreiter (2016).
 elu = Activation("elu", _elu, _elu_slope, (-1.0, np.inf))
+
+#: The scaled ELU: :math:`\lambda z` for z > 0, and :math:`\lambda\alpha(e^z - 1)` otherwise.
+#: Its slope is :math:`\lambda`, and :math:`\lambda\alpha e^z`, with λ = :data:`SELU_SCALE` and
+#: α = :data:`SELU_ALPHA`: Klambauer et al. (2017).
 selu = Activation(
     "selu",
     lambda Z, out: _elu(Z, out, SELU_SCALE, SELU_ALPHA),
     lambda Z, A, out: _elu_slope(Z, A, out, SELU_SCALE, SELU_ALPHA),
     (-SELU_SCALE * SELU_ALPHA, np.inf),
 )
+
+#: The Gaussian error linear unit :math:`\varphi(z) = z\,\Phi(z)`, with the normal distribution
+#: function Φ, exact. Its slope is :math:`\Phi(z) + z\,\Phi'(z)`: Hendrycks and Gimpel (2016).
 gelu = Activation("gelu", _gelu, _gelu_slope, (-0.16997120747990363, np.inf))
+
+#: The sigmoid linear unit, or swish, :math:`\varphi(z) = z\,\sigma(z)`.
+#: Its slope is :math:`\sigma(z) + \varphi(z)(1 - \sigma(z))`: Elfwing, Uchibe and Doya (2018).
 silu = Activation("silu", _silu, _silu_slope, (-0.2784645427610738, np.inf))
 
 
 def leaky_relu(negative_slope: float = 0.01) -> Activation:
-    r"""Return the leaky ReLU, φ(z) = z for z > 0 and αz otherwise.
+    r"""Return the leaky ReLU.
+
+    .. math:: \varphi(z) = \begin{cases} z & z > 0 \\ \alpha z & \text{otherwise} \end{cases}
 
     Parameters
     ----------
@@ -197,6 +224,11 @@ def leaky_relu(negative_slope: float = 0.01) -> Activation:
     Returns
     -------
     Activation
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the slope is not a finite number.
 
     Examples
     --------
@@ -221,6 +253,7 @@ def leaky_relu(negative_slope: float = 0.01) -> Activation:
     return Activation(f"leaky_relu({alpha:g})", function, slope)
 
 
+#: Every activation by its name; ``"leaky_relu"`` has the slope 0.01.
 ACTIVATIONS = {
     **{each.name: each for each in (identity, sigmoid, tanh, relu, elu, selu, gelu, silu)},
     "leaky_relu": leaky_relu(),
@@ -229,6 +262,15 @@ ACTIVATIONS = {
 
 def get(activation: str | Activation) -> Activation:
     """Return the activation of that name; an :class:`Activation` is returned as it is.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        A name of :data:`ACTIVATIONS`, or the object.
+
+    Returns
+    -------
+    Activation
 
     Raises
     ------

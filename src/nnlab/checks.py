@@ -7,7 +7,11 @@ import numpy as np
 
 
 def one_of(name: str, value: Any, valid: Iterable[str]) -> str:
-    """Return ``value`` if it is one of the names in ``valid``; else raise ``ValueError``."""
+    """Return ``value`` if it is one of the names in ``valid``; else raise ``ValueError``.
+
+    >>> one_of("mode", "fan_in", ("fan_in", "fan_out"))
+    'fan_in'
+    """
     names = list(valid)
     if not isinstance(value, str) or value not in names:
         raise ValueError(f"{name} must be one of {', '.join(sorted(names))}; got {value!r}")
@@ -15,7 +19,12 @@ def one_of(name: str, value: Any, valid: Iterable[str]) -> str:
 
 
 def positive_int(name: str, value: Any) -> int:
-    """Return ``value`` as an ``int`` if it is a whole number of at least 1."""
+    """Return ``value`` as an ``int`` if it is a whole number of at least 1.
+
+    >>> positive_int("epochs", 0)
+    Traceback (most recent call last):
+    ValueError: epochs must be at least 1; got 0
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} must be a whole number; got {value!r} ({type(value).__name__})")
     if value < 1:
@@ -24,7 +33,11 @@ def positive_int(name: str, value: Any) -> int:
 
 
 def number(name: str, value: Any, *, low: float = -np.inf, above: float = -np.inf) -> float:
-    """Return ``value`` as a finite ``float``, at least ``low`` and greater than ``above``."""
+    """Return ``value`` as a finite ``float``, at least ``low`` and greater than ``above``.
+
+    >>> number("gain", 2, above=0)
+    2.0
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise TypeError(f"{name} must be a number; got {value!r} ({type(value).__name__})")
     if not np.isfinite(value):
@@ -37,7 +50,11 @@ def number(name: str, value: Any, *, low: float = -np.inf, above: float = -np.in
 
 
 def sizes(value: Any) -> tuple[int, ...]:
-    """Return the widths of a network, from its inputs to its outputs, as a tuple of ``int``."""
+    """Return the widths of a network, from its inputs to its outputs, as a tuple of ``int``.
+
+    >>> sizes([784, 500, 10])
+    (784, 500, 10)
+    """
     if np.ndim(value) != 1 or len(value) < 2:
         raise ValueError(
             "sizes must list the widths from the inputs to the outputs, "
@@ -47,7 +64,12 @@ def sizes(value: Any) -> tuple[int, ...]:
 
 
 def generator(rng: Any) -> np.random.Generator:
-    """Return ``rng`` if it is a NumPy ``Generator``; a seed or ``RandomState`` is refused."""
+    """Return ``rng`` if it is a NumPy ``Generator``; a seed or ``RandomState`` is refused.
+
+    >>> rng = np.random.default_rng(0)
+    >>> generator(rng) is rng
+    True
+    """
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
             "rng must be a numpy Generator, for example np.random.default_rng(0); "
@@ -57,7 +79,11 @@ def generator(rng: Any) -> np.random.Generator:
 
 
 def float_dtype(dtype: Any) -> np.dtype:
-    """Return ``dtype`` as a NumPy dtype if it is float32 or float64."""
+    """Return ``dtype`` as a NumPy dtype if it is float32 or float64.
+
+    >>> float_dtype(np.float32)
+    dtype('float32')
+    """
     try:
         found = np.dtype(dtype).name
     except TypeError:
@@ -68,7 +94,11 @@ def float_dtype(dtype: Any) -> np.dtype:
 
 
 def array(name: str, value: Any, dtype: Any = None) -> np.ndarray:
-    """Return ``value`` as an array of real numbers, of that dtype if one is given."""
+    """Return ``value`` as an array of real numbers, of that dtype if one is given.
+
+    >>> array("X", [[1, 2]], np.float64)
+    array([[1., 2.]])
+    """
     try:
         found = np.asarray(value)
     except ValueError:  # NumPy's message does not say which argument it is about.
@@ -80,7 +110,12 @@ def array(name: str, value: Any, dtype: Any = None) -> np.ndarray:
 
 
 def finite(name: str, array: np.ndarray) -> np.ndarray:
-    """Return ``array`` if it holds neither NaN nor infinity."""
+    """Return ``array`` if it holds neither NaN nor infinity.
+
+    >>> finite("X", np.array([1.0, np.nan]))
+    Traceback (most recent call last):
+    ValueError: X must be finite; X[1] is nan
+    """
     # One pass that allocates nothing: a sum is finite only if every term is (or it overflowed).
     with np.errstate(over="ignore", invalid="ignore"):
         total = np.sum(array)

@@ -19,17 +19,20 @@ from numpy.typing import DTypeLike
 
 from nnlab import checks
 
+#: Where MNIST is downloaded from, in the order in which they are tried.
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
+#: The files of MNIST, and what their contents must hash to.
 SHA256 = {
     "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",  # noqa: E501
     "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",  # noqa: E501
     "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
-TIMEOUT = 10.0  # seconds without a single byte before a mirror is given up
+#: Seconds without a single byte before a mirror is given up.
+TIMEOUT = 10.0
 REPLACE = (
     "Delete it and get a fresh copy: `make data` (or `python -m nnlab.datasets`) downloads one "
     "into the cache, which is used unless NNLAB_DATA_DIR is set."
@@ -38,7 +41,20 @@ MAGIC = (b"\0\0\x08\x01", b"\0\0\x08\x03")  # unsigned bytes along 1 axis (label
 
 
 class DatasetError(RuntimeError):
-    """A data file is missing or damaged: what was expected, what was found, what to do."""
+    """A data file is missing or damaged: what was expected, what was found, what to do.
+
+    Parameters
+    ----------
+    file : str or Path
+        Which file.
+    expected, found, advice : str
+        Parts of the message.
+
+    Examples
+    --------
+    >>> print(DatasetError("labels.gz", "60000 values", "59999 values", "Get a fresh copy."))
+    labels.gz: expected 60000 values; found 59999 values. Get a fresh copy.
+    """
 
     def __init__(self, file: str | Path, expected: str, found: str, advice: str) -> None:
         super().__init__(file, expected, found, advice)  # all of them, or it could not be pickled
@@ -58,10 +74,10 @@ class Dataset:
 
     Attributes
     ----------
-    X_train, X_test : ndarray, shape (n, n_features)
+    X_train, X_test : ndarray (n, n_features)
         Inputs, float32 or float64.
-    y_train, y_test : ndarray of int64, shape (n,)
-        Labels.
+    y_train, y_test : ndarray (n,)
+        Labels, int64.
     name : str
         ``"MNIST"``, or ``"digits"`` for the stand-in.
     source : str
@@ -108,7 +124,7 @@ def load_mnist(
     scaling : {"unit", "standard"}
         ``"unit"`` maps the pixels to [0, 1]. ``"standard"`` then subtracts the mean of all
         training pixels and divides by their standard deviation, in both sets.
-    dtype : dtype
+    dtype : numpy.dtype
         float32 or float64, for the inputs.
     download : bool, optional
         Whether missing files may be downloaded. By default they may, unless the environment
@@ -117,7 +133,7 @@ def load_mnist(
     Returns
     -------
     Dataset
-        ``X`` has shape (n, 784), ``y`` holds the labels 0 to 9.
+        ``X_train`` and ``X_test`` have shape (n, 784), the labels are 0 to 9.
 
     Raises
     ------
@@ -131,10 +147,18 @@ def load_mnist(
     FallbackWarning
         If the stand-in is returned.
 
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="ignore"):  # where MNIST is not at hand
+    ...     data = load_mnist(scaling="standard", download=False)
+    >>> data.X_train.shape[1], data.X_train.dtype
+    (784, dtype('float32'))
+
     References
     ----------
-    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner (1998). Gradient-based learning applied to document
-    recognition. Section III.
+    LeCun, Bottou, Bengio and Haffner (1998), "Gradient-based learning applied to document
+    recognition", sec. III.
     """
     checks.one_of("scaling", scaling, ("unit", "standard"))
     dtype = checks.float_dtype(dtype)
@@ -174,7 +198,19 @@ def load_mnist(
 
 
 def mnist_is_local() -> bool:
-    """Return whether all four files are where `load_mnist` looks first; they are not opened."""
+    """Return whether all four files are where :func:`load_mnist` looks first.
+
+    They are not opened.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> mnist_is_local() in (True, False)
+    True
+    """
     folder = _data_dir() or _cache_dir()
     return all((folder / name).is_file() for name in SHA256)
 
@@ -183,6 +219,10 @@ def download_mnist() -> Path:
     """Download into the cache what is not there yet, and return the cache's folder.
 
     A file is kept only if its SHA-256 is right. The mirrors are tried in turn.
+
+    Returns
+    -------
+    Path
 
     Raises
     ------
@@ -214,13 +254,21 @@ def read_idx(path: str | Path) -> np.ndarray:
 
     Returns
     -------
-    ndarray of uint8, read-only
-        Labels (n,) or images (n, rows, columns), as the header says.
+    ndarray
+        Labels (n,) or images (n, rows, columns), as the header says; uint8, read-only.
 
     Raises
     ------
     DatasetError
         If the file is missing, is not complete gzip, or is not what its header says.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "labels.gz")
+    ...     size = path.write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4])))
+    ...     read_idx(path)
+    array([5, 0, 4], dtype=uint8)
     """
     try:
         data = gzip.decompress(Path(path).read_bytes())
@@ -248,15 +296,15 @@ def xor(*, centred: bool = False, dtype: DTypeLike = np.float64) -> tuple[np.nda
     ----------
     centred : bool
         Give the inputs as −1 and 1 instead of 0 and 1.
-    dtype : dtype
+    dtype : numpy.dtype
         float32 or float64, for the inputs.
 
     Returns
     -------
-    X : ndarray, shape (4, 2)
+    X : ndarray (4, 2)
         The corners of a square.
-    y : ndarray of int64, shape (4,)
-        1 where the two inputs differ, else 0.
+    y : ndarray (4,)
+        1 where the two inputs differ, else 0; int64.
 
     Raises
     ------
@@ -293,15 +341,15 @@ def blobs(
         How many points. The classes take turns, so they are equally large if ``n`` is even.
     distance : float
         The distance d between the two means, in standard deviations.
-    dtype : dtype
+    dtype : numpy.dtype
         float32 or float64, for the inputs. Both give the same points, up to rounding.
 
     Returns
     -------
-    X : ndarray, shape (n, 2)
+    X : ndarray (n, 2)
         The points.
-    y : ndarray of int64, shape (n,)
-        The classes: 0 below left, 1 above right.
+    y : ndarray (n,)
+        The classes: 0 below left, 1 above right; int64.
 
     Raises
     ------
@@ -338,8 +386,8 @@ def batches(rng: np.random.Generator, n: int, batch_size: int) -> Iterator[np.nd
 
     Returns
     -------
-    iterator of ndarray of int64, shape (batch_size,)
-        Every index occurs exactly once.
+    iterator of ndarray (batch_size,)
+        Every index occurs exactly once; int64.
 
     Raises
     ------
@@ -358,7 +406,13 @@ def batches(rng: np.random.Generator, n: int, batch_size: int) -> Iterator[np.nd
 
 
 def main() -> None:
-    """Download MNIST into the cache and print where it is (``python -m nnlab.datasets``)."""
+    """Download MNIST into the cache and print where it is (``python -m nnlab.datasets``).
+
+    Raises
+    ------
+    SystemExit
+        If that is impossible, with the reason.
+    """
     try:
         folder = download_mnist()
     except (DatasetError, OSError) as error:

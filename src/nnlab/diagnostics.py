@@ -16,7 +16,7 @@ from nnlab.network import MLP
 
 @dataclass(frozen=True)
 class LayerStats:
-    """Statistics of one kind of signal, layer by layer; arrays of shape (layers, *ensemble).
+    """Statistics of one kind of signal, layer by layer; arrays of shape (layers, ...).
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ def layer_stats(layers: Sequence[np.ndarray], activation: Activation | None = No
 
     Parameters
     ----------
-    layers : sequence of ndarray (*ensemble, batch, units)
+    layers : sequence of ndarray (..., batch, units)
         For example ``signals.Z``, ``signals.A[:-1]`` or ``signals.dZ``.
     activation : Activation, optional
         Name it for activations, to have their saturation measured.
@@ -52,6 +52,11 @@ def layer_stats(layers: Sequence[np.ndarray], activation: Activation | None = No
     Returns
     -------
     LayerStats
+
+    Raises
+    ------
+    ValueError
+        If there is no layer.
 
     Examples
     --------
@@ -92,11 +97,22 @@ def histogram(signal: np.ndarray, edges: np.ndarray) -> np.ndarray:
     signal : ndarray
         Of any shape.
     edges : ndarray (bins + 1,)
+        Where the bins begin and end, in rising order.
 
     Returns
     -------
     ndarray (bins,)
         Shares; they sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If the signal is empty or holds NaN.
+
+    Examples
+    --------
+    >>> histogram(np.array([-5.0, 0.2, 0.3, 0.7]), np.array([0.0, 0.5, 1.0]))
+    array([0.75, 0.25])
     """
     if np.size(signal) == 0 or np.isnan(signal).any():
         raise ValueError("signal must not be empty and must not hold NaN")
@@ -109,16 +125,22 @@ def update_ratio(before: np.ndarray, after: np.ndarray, net: MLP) -> np.ndarray:
 
     Parameters
     ----------
-    before, after : ndarray (*ensemble, n_parameters)
+    before, after : ndarray (..., n_parameters)
         ``theta`` before and after a step.
     net : MLP
         Says where each layer lies in ``theta``.
 
     Returns
     -------
-    ndarray (layers, *ensemble)
+    ndarray (layers, ...)
         About 1e-3 is healthy; infinite where the weights were 0 and moved, 0 where they did not,
         NaN where they are not finite.
+
+    Examples
+    --------
+    >>> net = MLP((2, 1), rng=np.random.default_rng(0))
+    >>> update_ratio(net.theta, 1.5 * net.theta, net)
+    array([0.5])
     """
     old, new = net.with_theta(before).W, net.with_theta(after).W
     pairs = list(zip(old, new, strict=True))
@@ -151,6 +173,14 @@ def twins(net: MLP, layer: int) -> list[list[int]]:
     ------
     ValueError
         If the network is an ensemble or has no such hidden layer.
+
+    Examples
+    --------
+    >>> from nnlab.initializers import constant
+    >>> net = MLP((2, 3, 1), "tanh", constant(0.5), rng=np.random.default_rng(0))
+    >>> net.W[1][2] = 0.7
+    >>> twins(net, 0)
+    [[0, 1], [2]]
     """
     if net.ensemble:
         raise ValueError(f"twins needs a single network; got an ensemble of {net.ensemble}")
@@ -172,15 +202,31 @@ def gradient_check(net: MLP, X, y, loss: str | Loss, *, epsilon: float = 1e-6) -
     ----------
     net : MLP
         In float64; an ensemble is checked all at once. Not changed.
-    X, y, loss
-        As for ``net.gradient``.
+    X : array_like (batch, fan_in) or (..., batch, fan_in)
+        Examples.
+    y : array_like
+        As the loss wants it; see :mod:`nnlab.losses`.
+    loss : str or Loss
+        Its name, or the object.
     epsilon : float
         Half the distance of the two points.
 
     Returns
     -------
-    ndarray (*ensemble, n_parameters)
-        |gradient − difference|, over the largest entry of the gradient (or 1e-12 if that is 0).
+    ndarray (..., n_parameters)
+        The absolute difference of the two, over the largest entry of the gradient (or over 1e-12
+        if that is 0).
+
+    Raises
+    ------
+    ValueError
+        If the network is not in float64.
+
+    Examples
+    --------
+    >>> net = MLP((2, 2, 1), rng=np.random.default_rng(0))
+    >>> bool(gradient_check(net, [[1.0, 2.0]], [1], "binary_cross_entropy").max() < 1e-8)
+    True
     """
     if net.dtype != np.float64:
         raise ValueError(f"gradient_check needs a float64 network; this one is {net.dtype}")

@@ -24,9 +24,12 @@ from PIL import Image
 
 from nnlab import checks
 
+#: How many axes an explorer may have.
 MAX_AXES = 3
+#: How many frames it may have.
 MAX_FRAMES = 200
-MAX_BYTES = 1_000_000  # of a page
+#: How many bytes of a page it may take.
+MAX_BYTES = 1_000_000
 OVERHEAD = 2_000  # bytes per frame, enough for the widgets that hold it
 DPI = 100  # pixels of the page per inch of a figure
 COLORS = 64  # of a frame: what is plain keeps its colour, and the file is half the size
@@ -34,7 +37,15 @@ INTERVAL = 600  # milliseconds per frame of an animation
 
 
 class Explorer(widgets.VBox):
-    """The controls and the frames that they choose from: what :func:`explore` returns."""
+    """The controls and the frames that they choose from: what :func:`explore` returns.
+
+    Parameters
+    ----------
+    children : sequence of ipywidgets.Widget
+        The controls and the picture, from top to bottom.
+    summary : str
+        What a saved notebook holds as the text of this output.
+    """
 
     def __init__(self, children: Sequence[widgets.Widget], summary: str):
         super().__init__(children, _dom_classes=("nnlab-explorer",))
@@ -64,7 +75,7 @@ def explore(
         The axis that also moves by itself, when the reader asks for it.
     labels : mapping of str to str, optional
         What the page calls an axis; by default its name, with spaces for underscores.
-    **axes : iterable of numbers, iterable of str, or mapping of str to anything
+    **axes : iterable of float, iterable of str, or mapping of str to object
         One to three, each with at least 2 values. Numbers get a slider, names get a menu, and a
         mapping from labels to values gets a menu of its labels. An animated axis has a slider.
 

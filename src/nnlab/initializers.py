@@ -13,14 +13,25 @@ import numpy as np
 
 from nnlab import checks
 
+#: What the ``mode`` of :class:`VarianceScaling` may be: the fan that divides its scale.
 MODES = ("fan_in", "fan_out", "fan_avg")
+#: The shapes that weights may be drawn from.
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
 
 
 def truncated_std(cut: float = 2.0) -> float:
     r"""Return the standard deviation of a standard normal that is cut off at ±``cut``.
 
-    .. math:: \sqrt{1 - \frac{2c\,\varphi(c)}{2\Phi(c) - 1}}
+    .. math:: \sqrt{1 - \frac{2c\,\Phi'(c)}{2\Phi(c) - 1}}
+
+    Parameters
+    ----------
+    cut : float
+        c, greater than 0. Φ is the normal distribution function, and Φ′ its density.
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -49,8 +60,20 @@ _DRAWN_STD = {"normal": 1.0, "truncated_normal": truncated_std(), "uniform": 1 /
 
 @dataclass(frozen=True)
 class Initializer:
-    """What all initialisers share: checks at the door, a dtype, a standard deviation."""
+    """What all initialisers share: checks at the door, a dtype, a standard deviation.
 
+    Each one has a ``variance(fan_in, fan_out)`` of its own.
+
+    Examples
+    --------
+    >>> init = he_normal()
+    >>> init(np.random.default_rng(0), (1000, 100)).shape
+    (1000, 100)
+    >>> init.variance(fan_in=1000, fan_out=100)
+    0.002
+    """
+
+    #: Whether the variance depends on the fans, so that a bias, which has none, cannot use it.
     needs_fans: ClassVar[bool] = False
 
     def __call__(self, rng, shape, dtype=np.float64):
@@ -62,7 +85,8 @@ class Initializer:
             Where the randomness comes from.
         shape : tuple of int
             (..., fan_in, fan_out). Leading axes are an ensemble, drawn independently.
-        dtype : float64 or float32
+        dtype : numpy.dtype
+            float64 or float32.
 
         Returns
         -------
@@ -85,13 +109,34 @@ class Initializer:
         return self._sample(rng, shape, dtype).astype(dtype, copy=False)
 
     def std(self, fan_in: int, fan_out: int) -> float:
-        """Return the standard deviation of one weight, the square root of ``variance``."""
+        """Return the standard deviation of one weight, the square root of its variance.
+
+        Parameters
+        ----------
+        fan_in, fan_out : int
+            Inputs and outputs of the layer.
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> xavier_uniform().std(300, 100)
+        0.07071067811865475
+        """
         return math.sqrt(self.variance(fan_in, fan_out))
 
 
 @dataclass(frozen=True)
 class Constant(Initializer):
-    """Every weight is ``value``; the variance is 0."""
+    """Every weight is one value; the variance is 0.
+
+    Parameters
+    ----------
+    value : float
+        The weight.
+    """
 
     value: float
 
@@ -110,7 +155,12 @@ class Constant(Initializer):
 class Fixed(Initializer):
     """Independent weights of mean 0 whose spread does not depend on the layer.
 
-    ``spread`` is σ for the two normals (before the cut), and the limit for the uniform.
+    Parameters
+    ----------
+    distribution : str
+        One of :data:`DISTRIBUTIONS`.
+    spread : float
+        σ for the two normals (before the cut), and the limit for the uniform; at least 0.
     """
 
     distribution: str
@@ -124,13 +174,23 @@ class Fixed(Initializer):
         return _draw(rng, shape, dtype, self.distribution) * dtype.type(self.spread)
 
     def variance(self, fan_in: int, fan_out: int) -> float:
-        """Return the variance of one weight."""
+        """Return the variance of one weight: that of the distribution, whatever the fans."""
         return (self.spread * _DRAWN_STD[self.distribution]) ** 2
 
 
 @dataclass(frozen=True)
 class VarianceScaling(Initializer):
-    r"""Independent weights of mean 0 and variance ``scale`` / n, where n is the chosen fan."""
+    r"""Independent weights of mean 0 and variance scale/n, where n is the chosen fan.
+
+    Parameters
+    ----------
+    scale : float
+        The variance factor g², greater than 0.
+    mode : str
+        One of :data:`MODES`.
+    distribution : str
+        One of :data:`DISTRIBUTIONS`. All have the same variance.
+    """
 
     needs_fans: ClassVar[bool] = True
 
@@ -155,7 +215,13 @@ class VarianceScaling(Initializer):
 
 @dataclass(frozen=True)
 class Orthogonal(Initializer):
-    """A random matrix whose rows or columns (the fewer) are orthogonal, of length ``gain``."""
+    """A random matrix whose rows or columns (the fewer) are orthogonal, of one length.
+
+    Parameters
+    ----------
+    gain : float
+        The length g, greater than 0.
+    """
 
     needs_fans: ClassVar[bool] = True
 
@@ -178,22 +244,77 @@ class Orthogonal(Initializer):
 
 
 def zeros() -> Constant:
-    """Return the initialiser of all zeros: W = 0."""
+    """Return the initialiser of all zeros: W = 0.
+
+    Returns
+    -------
+    Constant
+
+    Examples
+    --------
+    >>> zeros()(np.random.default_rng(0), (2, 2)).tolist()
+    [[0.0, 0.0], [0.0, 0.0]]
+    """
     return Constant(0.0)
 
 
 def constant(value: float) -> Constant:
-    """Return the initialiser that gives every weight the same ``value``."""
+    """Return the initialiser that gives every weight the same value.
+
+    Parameters
+    ----------
+    value : float
+        The weight.
+
+    Returns
+    -------
+    Constant
+
+    Examples
+    --------
+    >>> constant(0.5)(np.random.default_rng(0), (2, 1)).tolist()
+    [[0.5], [0.5]]
+    """
     return Constant(value)
 
 
 def normal(std: float = 1.0) -> Fixed:
-    """Return N(0, std²), whatever the layer. Normal means normal: nothing is cut off."""
+    """Return N(0, std²), whatever the layer. Normal means normal: nothing is cut off.
+
+    Parameters
+    ----------
+    std : float
+        Standard deviation, at least 0.
+
+    Returns
+    -------
+    Fixed
+
+    Examples
+    --------
+    >>> normal(0.5).variance(fan_in=100, fan_out=10)
+    0.25
+    """
     return Fixed("normal", std)
 
 
 def uniform(limit: float = 1.0) -> Fixed:
-    """Return U[−limit, limit], whatever the layer; its variance is limit²/3."""
+    """Return U[−limit, limit], whatever the layer; its variance is limit²/3.
+
+    Parameters
+    ----------
+    limit : float
+        The largest weight, at least 0.
+
+    Returns
+    -------
+    Fixed
+
+    Examples
+    --------
+    >>> round(uniform(3.0).variance(fan_in=100, fan_out=10), 12)
+    3.0
+    """
     return Fixed("uniform", limit)
 
 
@@ -202,6 +323,20 @@ def truncated_normal(std: float = 1.0) -> Fixed:
 
     What is left has the standard deviation 0.8796 std: see :func:`truncated_std`. The scaled
     schemes correct for it, this one does what its name says.
+
+    Parameters
+    ----------
+    std : float
+        Standard deviation before the cut, at least 0.
+
+    Returns
+    -------
+    Fixed
+
+    Examples
+    --------
+    >>> round(truncated_normal(1.0).std(fan_in=100, fan_out=10), 4)
+    0.8796
     """
     return Fixed("truncated_normal", std)
 
@@ -220,6 +355,15 @@ def variance_scaling(
     distribution : {"normal", "truncated_normal", "uniform"}
         The shape. All three get the same variance.
 
+    Returns
+    -------
+    VarianceScaling
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the scale is not a number greater than 0, or a name is unknown.
+
     Examples
     --------
     >>> init = variance_scaling(2.0, "fan_in", "normal")
@@ -234,6 +378,15 @@ def variance_scaling(
 def fan_in_uniform() -> VarianceScaling:
     r"""Return :math:`U[-1/\sqrt{n_{in}}, 1/\sqrt{n_{in}}]`, of variance :math:`1/(3 n_{in})`.
 
+    Returns
+    -------
+    VarianceScaling
+
+    Examples
+    --------
+    >>> round(1 / fan_in_uniform().variance(fan_in=100, fan_out=10))
+    300
+
     References
     ----------
     Glorot and Bengio (2010), eq. 1, who call it the commonly used heuristic. PyTorch's
@@ -245,6 +398,15 @@ def fan_in_uniform() -> VarianceScaling:
 def lecun_normal() -> VarianceScaling:
     r"""Return the normal of variance :math:`1/n_{in}`.
 
+    Returns
+    -------
+    VarianceScaling
+
+    Examples
+    --------
+    >>> lecun_normal().variance(fan_in=100, fan_out=10)
+    0.01
+
     References
     ----------
     LeCun, Bottou, Orr and Müller (1998), "Efficient BackProp", sec. 4.6.
@@ -254,6 +416,15 @@ def lecun_normal() -> VarianceScaling:
 
 def lecun_uniform() -> VarianceScaling:
     r"""Return the uniform of variance :math:`1/n_{in}`, so of limit :math:`\sqrt{3/n_{in}}`.
+
+    Returns
+    -------
+    VarianceScaling
+
+    Examples
+    --------
+    >>> lecun_uniform().variance(fan_in=100, fan_out=10)
+    0.01
 
     References
     ----------
@@ -265,6 +436,20 @@ def lecun_uniform() -> VarianceScaling:
 def xavier_normal(gain: float = 1.0) -> VarianceScaling:
     r"""Return the normal of variance :math:`2 g^2/(n_{in} + n_{out})`.
 
+    Parameters
+    ----------
+    gain : float
+        g, greater than 0.
+
+    Returns
+    -------
+    VarianceScaling
+
+    Examples
+    --------
+    >>> xavier_normal().variance(fan_in=300, fan_out=100)
+    0.005
+
     References
     ----------
     Glorot and Bengio (2010), eq. 12.
@@ -274,6 +459,20 @@ def xavier_normal(gain: float = 1.0) -> VarianceScaling:
 
 def xavier_uniform(gain: float = 1.0) -> VarianceScaling:
     r"""Return the uniform of limit :math:`g\sqrt{6/(n_{in} + n_{out})}`.
+
+    Parameters
+    ----------
+    gain : float
+        g, greater than 0. The variance is that of :func:`xavier_normal`.
+
+    Returns
+    -------
+    VarianceScaling
+
+    Examples
+    --------
+    >>> xavier_uniform(gain=2.0).variance(fan_in=300, fan_out=100)
+    0.02
 
     References
     ----------
@@ -294,6 +493,15 @@ def he_normal(negative_slope: float = 0.0) -> VarianceScaling:
     negative_slope : float
         α of a leaky ReLU; 0 for ReLU itself.
 
+    Returns
+    -------
+    VarianceScaling
+
+    Examples
+    --------
+    >>> he_normal().variance(fan_in=100, fan_out=10)
+    0.02
+
     References
     ----------
     He, Zhang, Ren and Sun (2015), eq. 10 and 15.
@@ -304,6 +512,20 @@ def he_normal(negative_slope: float = 0.0) -> VarianceScaling:
 def he_uniform(negative_slope: float = 0.0) -> VarianceScaling:
     r"""Return the uniform of variance :math:`2/((1 + \alpha^2)\,n_{in})`.
 
+    Parameters
+    ----------
+    negative_slope : float
+        α of a leaky ReLU; 0 for ReLU itself.
+
+    Returns
+    -------
+    VarianceScaling
+
+    Examples
+    --------
+    >>> he_uniform(negative_slope=1.0).variance(fan_in=100, fan_out=10)
+    0.01
+
     References
     ----------
     He, Zhang, Ren and Sun (2015), eq. 10 and 15, with a uniform of the same variance.
@@ -312,7 +534,22 @@ def he_uniform(negative_slope: float = 0.0) -> VarianceScaling:
 
 
 def orthogonal(gain: float = 1.0) -> Orthogonal:
-    """Return random matrices with orthogonal rows or columns of length ``gain``.
+    """Return random matrices with orthogonal rows or columns, whichever are fewer.
+
+    Parameters
+    ----------
+    gain : float
+        The length of each, greater than 0.
+
+    Returns
+    -------
+    Orthogonal
+
+    Examples
+    --------
+    >>> W = orthogonal()(np.random.default_rng(0), (5, 3))
+    >>> bool(np.allclose(W.T @ W, np.eye(3)))
+    True
 
     References
     ----------
@@ -321,6 +558,7 @@ def orthogonal(gain: float = 1.0) -> Orthogonal:
     return Orthogonal(gain)
 
 
+#: Every initialiser that needs no argument, by its name and its other name (glorot, kaiming).
 INITIALIZERS = {
     each.__name__: each
     for each in (
@@ -349,6 +587,15 @@ INITIALIZERS = {
 def get(init: str | Initializer) -> Initializer:
     """Return the initialiser of that name, with its defaults; an object is returned as it is.
 
+    Parameters
+    ----------
+    init : str or Initializer
+        A name of :data:`INITIALIZERS`, or the object.
+
+    Returns
+    -------
+    Initializer
+
     Raises
     ------
     ValueError
@@ -366,6 +613,19 @@ def get(init: str | Initializer) -> Initializer:
 
 def one_a_layer(name: str, init, depth: int) -> list[Initializer]:
     """Return a list of ``depth`` initialisers, from one for all layers or from one a layer.
+
+    Parameters
+    ----------
+    name : str
+        What the argument is called, for the message.
+    init : str or Initializer, or a sequence of them
+        What :func:`get` takes.
+    depth : int
+        The number of layers.
+
+    Returns
+    -------
+    list of Initializer
 
     Raises
     ------

@@ -21,6 +21,19 @@ class Loss:
     ``y`` is (batch,), or (..., batch) with the ensemble's axes; for the mean squared error it has
     the outputs as its last axis too.
 
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    is_classifier : bool
+        Whether the targets are classes, so that there is an accuracy.
+    value_and_gradient_ : callable
+        ``value_and_gradient_(Z, y)`` does the work, unchecked: for inner loops.
+    check_ : callable
+        ``check_(shape, y)`` returns ``y`` if it fits logits of that shape.
+    correct_ : callable
+        ``correct_(Z, y)`` says which examples are classified correctly.
+
     Examples
     --------
     >>> import numpy as np
@@ -35,7 +48,20 @@ class Loss:
     correct_: Callable = field(repr=False)
 
     def __call__(self, Z, y):
-        """Return the mean loss over the batch, of shape (...): one value an ensemble member."""
+        """Return the mean loss over the batch: the first half of :meth:`value_and_gradient`.
+
+        Parameters
+        ----------
+        Z : array_like (..., batch, outputs)
+            Logits.
+        y : array_like
+            Labels or targets.
+
+        Returns
+        -------
+        ndarray (...)
+            One value an ensemble member.
+        """
         return self.value_and_gradient(Z, y)[0]
 
     def value_and_gradient(self, Z, y):
@@ -43,28 +69,57 @@ class Loss:
 
         Parameters
         ----------
-        Z : ndarray (..., batch, outputs)
+        Z : array_like (..., batch, outputs)
             Logits.
-        y : ndarray
+        y : array_like
             Labels (..., batch) of 0 … classes − 1, or targets (..., batch, outputs).
 
         Returns
         -------
         value : ndarray (...)
+            The mean loss.
         dZ : ndarray (..., batch, outputs)
+            Its gradient, of the shape and dtype of ``Z``.
 
         Raises
         ------
         ValueError
             If the shapes do not fit, the batch is empty, or a label is outside the classes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> value, dZ = binary_cross_entropy.value_and_gradient(np.zeros((2, 1)), [0, 1])
+        >>> dZ.tolist()
+        [[0.25], [-0.25]]
         """
         Z = _as_logits(Z)
         return self.value_and_gradient_(Z, self.check(Z.shape, y))
 
     def accuracy(self, Z, y):
-        """Return the share of the batch that is classified correctly, of shape (...).
+        """Return the share of the batch that is classified correctly.
 
-        It is NaN where a logit is: a network that has diverged classifies nothing.
+        Parameters
+        ----------
+        Z : array_like (..., batch, outputs)
+            Logits.
+        y : array_like
+            Labels (..., batch).
+
+        Returns
+        -------
+        ndarray (...)
+            From 0 to 1; NaN where a logit is, for a network that has diverged classifies nothing.
+
+        Raises
+        ------
+        ValueError
+            If the loss is not over classes, or as for :meth:`value_and_gradient`.
+
+        Examples
+        --------
+        >>> float(binary_cross_entropy.accuracy([[-1.0], [2.0], [3.0], [4.0]], [0, 1, 1, 0]))
+        0.75
         """
         if not self.is_classifier:
             raise ValueError(f"accuracy needs a loss over classes; {self.name} has none")
@@ -73,7 +128,30 @@ class Loss:
         return np.where(np.isnan(Z).any((-2, -1)), np.nan, share)
 
     def check(self, shape, y):
-        """Return ``y`` as an array if it fits logits of that shape; else raise ``ValueError``."""
+        """Return ``y`` as an array if it fits logits of that shape.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the logits, (..., batch, outputs).
+        y : array_like
+            Labels or targets.
+
+        Returns
+        -------
+        ndarray
+            Labels become int64.
+
+        Raises
+        ------
+        ValueError
+            If it does not fit.
+
+        Examples
+        --------
+        >>> softmax_cross_entropy.check((2, 3), [0.0, 2.0])
+        array([0, 2])
+        """
         if len(shape) < 2 or shape[-2] < 1:
             raise ValueError(f"logits must be (..., batch ≥ 1, outputs); got shape {tuple(shape)}")
         return self.check_(shape, checks.array("y", y))
@@ -149,6 +227,11 @@ def _mean_squared_error(Z, y):
     return value, difference
 
 
+#: For one output z and labels 0 and 1, the mean over the batch of
+#:
+#: .. math:: -y \log \sigma(z) - (1 - y) \log(1 - \sigma(z)) = \log(1 + e^z) - yz
+#:
+#: with the gradient :math:`(\sigma(z) - y)/n` for a batch of n. An output above 0 means class 1.
 binary_cross_entropy = Loss(
     "binary_cross_entropy",
     True,
@@ -156,6 +239,11 @@ binary_cross_entropy = Loss(
     _check_binary,
     lambda Z, y: (Z[..., 0] > 0) == y,
 )
+#: For K outputs and labels k from 0 to K − 1, the mean over the batch of
+#:
+#: .. math:: -\log p_k, \qquad p_j = e^{z_j} \Big/ \sum_i e^{z_i}
+#:
+#: with the gradient :math:`(p_j - [j = k])/n` for a batch of n. The largest output is the answer.
 softmax_cross_entropy = Loss(
     "softmax_cross_entropy",
     True,
@@ -163,10 +251,13 @@ softmax_cross_entropy = Loss(
     _check_classes,
     lambda Z, y: Z.argmax(-1) == y,
 )
+#: The mean of :math:`(z - y)^2` over the batch **and over the outputs**, with the gradient
+#: :math:`2(z - y)/(nm)` for a batch of n and m outputs. There is no factor of 1/2.
 mean_squared_error = Loss(
     "mean_squared_error", False, _mean_squared_error, _check_targets, lambda Z, y: None
 )
 
+#: Every loss by its name.
 LOSSES = {
     each.name: each for each in (binary_cross_entropy, softmax_cross_entropy, mean_squared_error)
 }
@@ -175,10 +266,24 @@ LOSSES = {
 def get(loss: str | Loss) -> Loss:
     """Return the loss of that name; a :class:`Loss` is returned as it is.
 
+    Parameters
+    ----------
+    loss : str or Loss
+        A name of :data:`LOSSES`, or the object.
+
+    Returns
+    -------
+    Loss
+
     Raises
     ------
     ValueError
         If there is no loss of that name. The message lists the names.
+
+    Examples
+    --------
+    >>> get("mean_squared_error")
+    Loss(name='mean_squared_error', is_classifier=False)
     """
     if isinstance(loss, Loss):
         return loss

@@ -38,16 +38,37 @@ def _views(theta, sizes):
 class Signals:
     """All that one forward and one backward pass compute, in buffers that can be used again.
 
+    Parameters
+    ----------
+    net : MLP
+        Says how many layers there are, how wide, and of which dtype.
+    lead : tuple of int
+        The ensemble's axes, written ``...`` below.
+    batch_size : int
+        Examples.
+
     Attributes
     ----------
-    X : ndarray (..., batch, sizes[0])
+    X : ndarray (..., batch, fan_in)
         The batch that went in.
-    Z, A : list of ndarray (..., batch, fan_out), one a layer
-        Pre-activations and activations. ``A[-1]`` is ``Z[-1]``: the logits.
-    dZ : list of ndarray (..., batch, fan_out), one a layer
-        Backward signals ∂L/∂Z, filled by ``MLP.backward``.
+    Z, A : list of ndarray (..., batch, fan_out)
+        Pre-activations and activations, layer by layer. ``A[-1]`` is ``Z[-1]``: the logits.
+    dZ : list of ndarray (..., batch, fan_out)
+        Backward signals ∂L/∂Z, layer by layer, filled in by :meth:`MLP.backward`.
     dtheta : ndarray (..., n_parameters)
-        The gradient of all parameters; ``dW`` and ``db`` are views into it.
+        The gradient of all parameters.
+    dW : list of ndarray (..., fan_in, fan_out)
+        Gradients of the weights, layer by layer: views into ``dtheta``.
+    db : list of ndarray (..., fan_out)
+        Gradients of the biases, layer by layer: views into ``dtheta``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = MLP((2, 3, 1), rng=np.random.default_rng(0))
+    >>> signals = net.forward(np.ones((4, 2)))
+    >>> [Z.shape for Z in signals.Z]
+    [(4, 3), (4, 1)]
     """
 
     def __init__(self, net: "MLP", lead: tuple[int, ...], batch_size: int):
@@ -64,7 +85,7 @@ class Signals:
 
     @property
     def logits(self) -> np.ndarray:
-        """The network's outputs, (..., batch, sizes[-1])."""
+        """The network's outputs (..., batch, sizes[-1]), an ndarray."""
         return self.Z[-1]
 
 
@@ -77,24 +98,31 @@ class MLP:
         Widths from the inputs to the outputs, for example ``(784, 500, 10)``.
     activation : str or Activation
         φ of the hidden layers; see :mod:`nnlab.activations`. The outputs have none.
-    init : str or Initializer, or a sequence of them, one a layer
-        How the weights are drawn; see :mod:`nnlab.initializers`.
-    bias_init : str or Initializer, or a sequence of them, one a layer
+    init : str or Initializer, or a sequence of them
+        How the weights are drawn, one for all layers or one a layer; see
+        :mod:`nnlab.initializers`.
+    bias_init : str or Initializer, or a sequence of them
         How the biases are drawn. Schemes scaled by fans have no meaning here.
     rng : numpy.random.Generator
         Where the randomness comes from.
     ensemble : int or tuple of int
-        Leading axes: how many independent networks to hold. ``()`` is a single one.
-    dtype : float64 or float32
+        Leading axes, written ``...`` below: how many independent networks to hold. ``()`` is a
+        single one.
+    dtype : numpy.dtype
+        float64 or float32.
 
     Attributes
     ----------
-    theta : ndarray (*ensemble, n_parameters)
-        All parameters, in the order W[0], b[0], W[1], b[1], …
-    W : list of ndarray (*ensemble, fan_in, fan_out)
-        Views into ``theta``.
-    b : list of ndarray (*ensemble, fan_out)
-        Views into ``theta``.
+    W : list of ndarray (..., fan_in, fan_out)
+        Weights, layer by layer: views into :attr:`theta`.
+    b : list of ndarray (..., fan_out)
+        Biases, layer by layer: views into :attr:`theta`.
+    sizes : tuple of int
+        Widths from the inputs to the outputs.
+    activation : Activation
+        φ of the hidden layers.
+    dtype : numpy.dtype
+        Of everything that is computed.
 
     Raises
     ------
@@ -145,7 +173,10 @@ class MLP:
 
     @property
     def theta(self) -> np.ndarray:
-        """All parameters; what is assigned is written into the same array."""
+        """All parameters (..., n_parameters), in the order W[0], b[0], W[1], b[1], …
+
+        What is assigned is written into the same array.
+        """
         return self._theta
 
     @theta.setter
@@ -176,6 +207,22 @@ class MLP:
         ----------
         theta : ndarray (..., n_parameters)
             Its leading axes become the ensemble.
+
+        Returns
+        -------
+        MLP
+
+        Raises
+        ------
+        ValueError
+            If it is not an array of that many floats.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> net = MLP((2, 1), rng=np.random.default_rng(0))
+        >>> net.with_theta(np.zeros((100, 3)))
+        MLP(100 × 2-1, tanh, 3 parameters, float64)
         """
         if not isinstance(theta, np.ndarray) or theta.shape[-1:] != self.theta.shape[-1:]:
             raise ValueError(
@@ -197,17 +244,45 @@ class MLP:
         self._own(self._theta)
 
     def copy(self) -> "MLP":
-        """Return a network with parameters of its own, equal to these."""
+        """Return a network with parameters of its own, equal to these.
+
+        Returns
+        -------
+        MLP
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> net = MLP((2, 1), init="zeros", rng=np.random.default_rng(0))
+        >>> other = net.copy()
+        >>> other.theta += 1
+        >>> net.theta
+        array([0., 0., 0.])
+        """
         return self.with_theta(self.theta.copy())
 
     def check_inputs(self, X) -> np.ndarray:
         """Return ``X`` as an array of the network's dtype if it can go in.
 
+        Parameters
+        ----------
+        X : array_like (batch, fan_in) or (..., batch, fan_in)
+            The same examples for all networks of an ensemble, or examples for each.
+
+        Returns
+        -------
+        ndarray
+
         Raises
         ------
-        ValueError
-            If X is not (batch, fan_in) or (*ensemble, batch, fan_in), is empty, or holds NaN or
-            infinity.
+        TypeError, ValueError
+            If ``X`` does not hold numbers, has another shape, is empty, or holds NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> MLP((2, 1), rng=np.random.default_rng(0)).check_inputs([[1, 2]])
+        array([[1., 2.]])
         """
         X = checks.array("X", X, self.dtype)
         lead, n_inputs = self.ensemble, self.sizes[0]
@@ -221,7 +296,17 @@ class MLP:
         return checks.finite("X", X)
 
     def __call__(self, X) -> np.ndarray:
-        """Return the logits, (*ensemble, batch, sizes[-1])."""
+        """Return the logits.
+
+        Parameters
+        ----------
+        X : array_like (batch, fan_in) or (..., batch, fan_in)
+            Examples.
+
+        Returns
+        -------
+        ndarray (..., batch, sizes[-1])
+        """
         return self.forward(X).logits
 
     def forward(self, X) -> Signals:
@@ -229,7 +314,8 @@ class MLP:
 
         Parameters
         ----------
-        X : array_like (batch, fan_in) or (*ensemble, batch, fan_in)
+        X : array_like (batch, fan_in) or (..., batch, fan_in)
+            Examples.
 
         Returns
         -------
@@ -237,14 +323,42 @@ class MLP:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             As :meth:`check_inputs`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> net = MLP((2, 3, 1), "relu", "zeros", rng=np.random.default_rng(0))
+        >>> net.forward([[1.0, 2.0]]).A
+        [array([[0., 0., 0.]]), array([[0.]])]
         """
         X = self.check_inputs(X)
         return self.forward_into(Signals(self, self.ensemble, X.shape[-2]), X)
 
     def forward_into(self, signals: Signals, X: np.ndarray) -> Signals:
-        """Do what :meth:`forward` does, unchecked, in buffers that are there: for inner loops."""
+        """Do what :meth:`forward` does, unchecked, in buffers that are there: for inner loops.
+
+        Parameters
+        ----------
+        signals : Signals
+            The buffers.
+        X : ndarray (batch, fan_in) or (..., batch, fan_in)
+            Examples, as :meth:`check_inputs` returned them.
+
+        Returns
+        -------
+        Signals
+            The same object.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> net, X = MLP((2, 1), rng=np.random.default_rng(0)), np.ones((4, 2))
+        >>> buffers = Signals(net, net.ensemble, len(X))
+        >>> net.forward_into(buffers, X) is buffers
+        True
+        """
         signals.X = A = X
         for l in range(self.depth):
             Z = np.matmul(A, self.W[l], out=signals.Z[l])
@@ -264,13 +378,21 @@ class MLP:
         ----------
         signals : Signals
             What :meth:`forward` returned.
-        dlogits : ndarray (*ensemble, batch, sizes[-1])
+        dlogits : ndarray (..., batch, sizes[-1])
             ∂L/∂Z of the last layer.
 
         Returns
         -------
         Signals
             The same object, with ``dZ``, ``dW``, ``db`` and ``dtheta`` filled in.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> net = MLP((2, 1), rng=np.random.default_rng(0))
+        >>> signals = net.backward(net.forward([[1.0, 2.0]]), np.array([[3.0]]))
+        >>> signals.dtheta
+        array([3., 6., 3.])
         """
         signals.dZ[-1][...] = dlogits
         for l in reversed(range(self.depth)):
@@ -290,15 +412,32 @@ class MLP:
 
         Parameters
         ----------
-        X : array_like (batch, fan_in) or (*ensemble, batch, fan_in)
+        X : array_like (batch, fan_in) or (..., batch, fan_in)
+            Examples.
         y : array_like
             As the loss wants it; see :mod:`nnlab.losses`.
         loss : str or Loss
+            Its name, or the object.
 
         Returns
         -------
-        value : ndarray (*ensemble)
+        value : ndarray (...)
+            The loss of each network.
         signals : Signals
+            With ``dZ``, ``dW``, ``db`` and ``dtheta``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the examples or the targets do not fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> net = MLP((2, 1), init="zeros", rng=np.random.default_rng(0))
+        >>> value, signals = net.gradient([[1, 2]], [1], "binary_cross_entropy")
+        >>> signals.dtheta
+        array([-0.5, -1. , -0.5])
         """
         loss = losses.get(loss)
         signals = self.forward(X)

@@ -37,15 +37,22 @@ def _rate(lr, theta):
 
 @dataclass(frozen=True)
 class SGD:
-    r"""Stochastic gradient descent: :math:`\theta \leftarrow \theta - \eta\, v`, where
-    :math:`v \leftarrow \mu v + \nabla L`.
+    r"""Stochastic gradient descent, with momentum if asked for.
+
+    .. math:: v \leftarrow \mu v + \nabla L, \qquad \theta \leftarrow \theta - \eta\, v
 
     Parameters
     ----------
     lr : float or ndarray
-        η, at least 0. An array that broadcasts to ``theta`` gives every parameter its own rate.
+        The learning rate η, at least 0. An array that broadcasts to ``theta`` gives every
+        parameter its own rate.
     momentum : float
         μ, from 0 (plain gradient descent) up to, not including, 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is out of its range.
 
     Examples
     --------
@@ -66,7 +73,18 @@ class SGD:
             raise ValueError(f"momentum must be less than 1; got {self.momentum}")
 
     def start(self, theta: np.ndarray) -> Callable:
-        """Return ``step(gradient)``, which moves ``theta`` in place."""
+        """Begin anew, without memory of earlier steps.
+
+        Parameters
+        ----------
+        theta : ndarray
+            The parameters.
+
+        Returns
+        -------
+        callable
+            ``step(gradient)``, which moves ``theta`` in place.
+        """
         lr, velocity = _rate(self.lr, theta), np.zeros_like(theta) if self.momentum else None
         buffer = np.empty_like(theta[..., :BLOCK])
 
@@ -89,16 +107,36 @@ class SGD:
 class Adam:
     r"""Adam: a step of about η a parameter, whatever the size of its gradient.
 
-    .. math:: \theta \leftarrow \theta - \eta\,\hat m / (\sqrt{\hat v} + \epsilon)
+    .. math::
+        m \leftarrow \beta_1 m + (1 - \beta_1) \nabla L, \qquad
+        v \leftarrow \beta_2 v + (1 - \beta_2) (\nabla L)^2, \qquad
+        \theta \leftarrow \theta - \eta\,\hat m / (\sqrt{\hat v} + \epsilon)
+
+    In step t, :math:`\hat m = m/(1 - \beta_1^t)` and :math:`\hat v = v/(1 - \beta_2^t)`.
 
     Parameters
     ----------
     lr : float or ndarray
-        η, at least 0.
+        The learning rate η, at least 0. An array that broadcasts to ``theta`` gives every
+        parameter its own rate.
     beta1, beta2 : float
         Decay of the mean of the gradient and of its square, in [0, 1).
     epsilon : float
         Keeps the division finite; greater than 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> theta = np.array([1.0, 2.0])
+    >>> step = Adam(lr=0.1).start(theta)
+    >>> step(np.array([5.0, 0.001]))
+    >>> theta.round(3)
+    array([0.9, 1.9])
 
     References
     ----------
@@ -118,7 +156,18 @@ class Adam:
         checks.number("epsilon", self.epsilon, above=0)
 
     def start(self, theta: np.ndarray) -> Callable:
-        """Return ``step(gradient)``, which moves ``theta`` in place."""
+        """Begin anew, without memory of earlier steps.
+
+        Parameters
+        ----------
+        theta : ndarray
+            The parameters.
+
+        Returns
+        -------
+        callable
+            ``step(gradient)``, which moves ``theta`` in place.
+        """
         lr, mean, square = _rate(self.lr, theta), np.zeros_like(theta), np.zeros_like(theta)
         count = 0
 

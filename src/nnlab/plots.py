@@ -17,6 +17,7 @@ from nnlab import checks
 
 # One colour a scheme and one an activation, from sets that colour-blind readers can tell apart:
 # Okabe and Ito (2008), and Tol (2021) for the rarer ones.
+#: One colour a scheme and one an activation, by name, through the whole book.
 COLORS = {
     "zero": "#000000",
     "constant": "#767676",
@@ -38,11 +39,28 @@ COLORS = {
     "gelu": "#D55E00",
     "silu": "#882255",
 }
-CLASSES = ("#0072B2", "#D55E00")  # of the points of a two-class problem, 0 and 1
+#: The colours of the points of a two-class problem, 0 and 1.
+CLASSES = ("#0072B2", "#D55E00")
 
 
 def color(name: str) -> str | None:
-    """Return the colour of a scheme or an activation; None (the next of the cycle) for others."""
+    """Return the colour of a scheme or an activation.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`COLORS`, or any other name.
+
+    Returns
+    -------
+    str or None
+        None for other names; Matplotlib then takes the next colour of its cycle.
+
+    Examples
+    --------
+    >>> color("Xavier")
+    '#0072B2'
+    """
     return COLORS.get(name)
 
 
@@ -52,6 +70,7 @@ def panels(rows: int = 1, columns: int = 1, *, height: float = 2.6, **kwargs) ->
     Parameters
     ----------
     rows, columns : int
+        How many, at least 1.
     height : float
         Of one row, in inches.
     **kwargs
@@ -59,9 +78,22 @@ def panels(rows: int = 1, columns: int = 1, *, height: float = 2.6, **kwargs) ->
 
     Returns
     -------
-    figure : Figure
-    axes : ndarray of Axes (rows * columns,)
-        Row after row.
+    figure : matplotlib.figure.Figure
+        The figure.
+    axes : ndarray of matplotlib.axes.Axes
+        Row after row, in one dimension.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a size is not valid.
+
+    Examples
+    --------
+    >>> figure, axes = panels(2, 3)
+    >>> axes.shape
+    (6,)
+    >>> plt.close(figure)
     """
     rows, columns = checks.positive_int("rows", rows), checks.positive_int("columns", columns)
     height = checks.number("height", height, above=0)
@@ -86,27 +118,34 @@ def lines(
     Parameters
     ----------
     x : sequence of float (points,)
-    series : mapping of str to ndarray (points,) or (points, seeds)
-        A name that has a colour in :data:`COLORS` gets it. What is not finite is left out.
+    series : mapping of str to ndarray
+        Each (points,) or (points, seeds). A name that has a colour in :data:`COLORS` gets it. What is not finite is left out.
     xlabel, ylabel : str
-        With their units.
-    theory : mapping of str to ndarray (points,), optional
+        What the axes show, with the units.
+    theory : mapping of str to ndarray, optional
         Drawn as dashed lines, in the colour of the series of the same name.
     dots : bool
         Dots instead of lines: for measurements beside a theory.
     log : bool
         Whether the vertical axis is logarithmic.
-    ax : Axes, optional
+    ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure if it is not given.
 
     Returns
     -------
-    Axes
+    matplotlib.axes.Axes
 
     Raises
     ------
     ValueError
         If a series does not fit ``x``.
+
+    Examples
+    --------
+    >>> ax = lines([1, 2], {"He": [[1, 2], [3, 4]]}, xlabel="layer", ylabel="rms", log=True)
+    >>> ax.get_yscale()
+    'log'
+    >>> plt.close(ax.figure)
     """
     ax = _axes(ax)
     x, drawn = np.asarray(x), {}
@@ -146,16 +185,31 @@ def ridges(
     shares : sequence of ndarray (bins,)
         What :func:`nnlab.diagnostics.histogram` returned, layer by layer.
     edges : ndarray (bins + 1,)
+        Where the bins begin and end.
     xlabel : str
+        What the horizontal axis shows.
     labels : sequence of str, optional
         Of the layers; 1, 2, … if they are not given.
     name : str, optional
         The scheme: the title, and the colour.
-    ax : Axes, optional
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if it is not given.
 
     Returns
     -------
-    Axes
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If there is no histogram, or one does not fit the edges.
+
+    Examples
+    --------
+    >>> ax = ridges([[0.2, 0.8], [0.5, 0.5]], [-1, 0, 1], xlabel="activation", name="Xavier")
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['1', '2']
+    >>> plt.close(ax.figure)
     """
     ax, edges = _axes(ax), np.asarray(edges)
     shares = [np.asarray(each) for each in shares]
@@ -190,16 +244,34 @@ def field(
     Parameters
     ----------
     x : ndarray (columns,)
+        Where the columns of ``values`` are.
     y : ndarray (rows,)
+        Where its rows are.
     values : ndarray (rows, columns)
+        The function.
     xlabel, ylabel, label : str
-        ``label`` is the colour bar's.
+        What the axes show, and the colour bar.
     levels : int or sequence of float
-    ax : Axes, optional
+        How many contours, or which.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if it is not given.
 
     Returns
     -------
-    Axes
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> values = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]])
+    >>> ax = field([0, 1], [0, 1, 2], values, xlabel="$w$", ylabel="$b$", label="loss")
+    >>> len(ax.figure.axes)  # the colour bar is the second
+    2
+    >>> plt.close(ax.figure)
     """
     ax = _axes(ax)
     if np.shape(values) != (len(y), len(x)):
@@ -217,13 +289,27 @@ def points(X: np.ndarray, y: np.ndarray, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     X : ndarray (n, 2)
+        The examples.
     y : ndarray (n,)
         Labels, 0 or 1.
-    ax : Axes, optional
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if it is not given.
 
     Returns
     -------
-    Axes
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> ax = points([[0, 0], [1, 1]], [0, 1])
+    >>> ax.get_legend_handles_labels()[1]
+    ['y = 0', 'y = 1']
+    >>> plt.close(ax.figure)
     """
     ax = _axes(ax)
     X, y = np.asarray(X), np.asarray(y)
@@ -258,14 +344,29 @@ def table(
     rows, columns : sequence of str
         Labels.
     xlabel, ylabel : str
-    text : sequence of sequence of str (rows, columns), optional
-        What to write; nothing if it is not given.
+        What the axes show.
+    text : sequence of sequence of str, optional
+        What to write, row by row; nothing if it is not given.
     cmap : str
-    ax : Axes, optional
+        Matplotlib's name of the colours.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if it is not given.
 
     Returns
     -------
-    Axes
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> ax = table([[0, 1]], ["He"], ["1", "2"], xlabel="layer", ylabel="", text=[["no", "yes"]])
+    >>> [text.get_text() for text in ax.texts]
+    ['no', 'yes']
+    >>> plt.close(ax.figure)
     """
     ax, values = _axes(ax), np.asarray(values, dtype=float)
     if values.shape != (len(rows), len(columns)):
@@ -289,8 +390,20 @@ def legend(figure: Figure, *, columns: int = 3) -> None:
 
     Parameters
     ----------
-    figure : Figure
+    figure : matplotlib.figure.Figure
+        Whose axes to name.
     columns : int
+        How many names stand side by side, at most.
+
+    Examples
+    --------
+    >>> figure, axes = panels(1, 2)
+    >>> for ax in axes:
+    ...     _ = ax.plot([0, 1], label="loss")
+    >>> legend(figure)
+    >>> [text.get_text() for text in figure.legends[0].get_texts()]
+    ['loss']
+    >>> plt.close(figure)
     """
     named = {}
     for ax in figure.axes:

@@ -30,7 +30,7 @@ def expectation(f: Callable, std) -> np.ndarray:
     Parameters
     ----------
     f : callable
-        Elementwise, on arrays.
+        Takes an array, and acts on each entry.
     std : float or array_like
         Standard deviation(s), at least 0.
 
@@ -38,6 +38,11 @@ def expectation(f: Callable, std) -> np.ndarray:
     -------
     ndarray
         Of the shape of ``std``; accurate to about 12 digits.
+
+    Raises
+    ------
+    ValueError
+        If a standard deviation is negative or not finite.
 
     Examples
     --------
@@ -69,6 +74,16 @@ def gain(activation) -> float:
     With weights of variance g²/n_in, pre-activations of variance 1 give pre-activations of
     variance 1: E[a²] = 1/g² in between.
 
+    Parameters
+    ----------
+    activation : str or Activation
+        φ.
+
+    Returns
+    -------
+    float
+        g.
+
     Examples
     --------
     >>> round(gain("relu"), 6), round(gain("tanh"), 4)
@@ -88,11 +103,15 @@ class Prediction:
 
     Attributes
     ----------
-    var_z : Var(z): of the pre-activations.
-    mean_a, mean_square_a : E[a] and E[a²]; for the last layer, whose outputs are z, 0 and Var(z).
-    mean_square_slope : E[φ′(z)²]; 1 for the last layer.
-    factor : E[dz²] of the layer over E[dz²] of the layer above: χ = n_out Var(w) E[φ′(z)²], with
-        the width and the weights of the layer above. 1 for the last layer.
+    var_z : ndarray
+        Var(z), of the pre-activations.
+    mean_a, mean_square_a : ndarray
+        E[a] and E[a²]. The last layer has no φ: there they are 0 and Var(z).
+    mean_square_slope : ndarray
+        E[φ′(z)²]; 1 for the last layer.
+    factor : ndarray
+        E[dz²] of the layer over E[dz²] of the layer above: χ = n_out Var(w) E[φ′(z)²], with the
+        width and the weights of the layer above. 1 for the last layer.
     """
 
     var_z: np.ndarray
@@ -125,7 +144,8 @@ def predict(sizes: Sequence[int], activation, init, mean_square_x=1.0) -> Predic
         Widths from the inputs to the outputs.
     activation : str or Activation
         ``"identity"`` gives the linear theory.
-    init : str or Initializer, or a sequence of them, one a layer
+    init : str or Initializer, or a sequence of them
+        One for all layers, or one a layer.
     mean_square_x : float or ndarray (batch,)
         E[x²] over the inputs of an example. An array predicts every example by itself and
         averages, which is exact where examples differ in length.
@@ -133,6 +153,11 @@ def predict(sizes: Sequence[int], activation, init, mean_square_x=1.0) -> Predic
     Returns
     -------
     Prediction
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a size, a name or a number is not valid.
 
     Examples
     --------

@@ -22,13 +22,11 @@ class History:
     ----------
     loss : ndarray (steps, ...)
         Loss of each step's batch, before the step.
-    evaluated : ndarray of int (evaluations,)
+    evaluated : ndarray (evaluations,)
         Steps taken when the test set was looked at.
     test_loss, test_accuracy : ndarray (evaluations, ...)
         On the whole test set; empty where none was given (accuracy: where the loss has none).
-    diverged : ndarray of bool (...)
-        Whether the loss, or a parameter, stopped being finite.
-    diverged_at : ndarray of int (...)
+    diverged_at : ndarray (...)
         The number of steps taken when that was seen; −1 where it never was.
     """
 
@@ -40,7 +38,7 @@ class History:
 
     @property
     def diverged(self) -> np.ndarray:
-        """Whether each network's loss or parameters stopped being finite."""
+        """Whether each network's loss or parameters stopped being finite: ndarray (...)."""
         return self.diverged_at >= 0
 
     @property
@@ -55,17 +53,35 @@ def evaluate(net: MLP, X, y, loss, *, chunk: int = 2000) -> tuple[np.ndarray, np
     Parameters
     ----------
     net : MLP
+        One network, or an ensemble with axes ``...``.
     X : ndarray (n, fan_in)
+        Examples.
     y : ndarray
         As the loss wants it.
     loss : str or Loss
+        Its name, or the object.
     chunk : int
         Examples at once: bounds the memory, changes nothing else.
 
     Returns
     -------
-    loss : ndarray (*ensemble)
-    accuracy : ndarray (*ensemble), or None where the loss is not over classes
+    loss : ndarray (...)
+        The mean over all examples.
+    accuracy : ndarray (...) or None
+        The share that is classified correctly; None where the loss is not over classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the examples or the targets do not fit.
+
+    Examples
+    --------
+    >>> from nnlab.datasets import xor
+    >>> net = MLP((2, 1), init="zeros", rng=np.random.default_rng(0))
+    >>> loss, accuracy = evaluate(net, *xor(), "binary_cross_entropy")
+    >>> float(loss.round(4)), float(accuracy)
+    (0.6931, 0.5)
     """
     loss = losses.get(loss)
     X, chunk = net.check_inputs(X), checks.positive_int("chunk", chunk)
@@ -109,6 +125,7 @@ def fit(
     y : ndarray
         As the loss wants it.
     loss : str or Loss
+        Its name, or the object.
     optimizer : SGD or Adam
         A fresh start is made: no memory is kept from an earlier fit.
     epochs : int
@@ -117,7 +134,7 @@ def fit(
         Examples a step; all of them (full-batch) if it is not given. Every epoch shuffles.
     rng : numpy.random.Generator, optional
         For the shuffles; needed with ``batch_size``.
-    test : (X, y), optional
+    test : tuple of (X, y), optional
         A set to look at every ``evaluate_every`` steps, before the first and after the last.
     evaluate_every : int, optional
         Steps between two looks; one epoch if it is not given.
@@ -244,8 +261,18 @@ class Snapshots:
     ----------
     steps : list of int
         The steps that were reached.
-    theta : list of ndarray (*ensemble, n_parameters)
+    theta : list of ndarray (..., n_parameters)
         The copies, in the order of ``steps``.
+
+    Examples
+    --------
+    >>> from nnlab.datasets import xor
+    >>> from nnlab.optimizers import SGD
+    >>> net = MLP((2, 1), init="zeros", rng=np.random.default_rng(0))
+    >>> kept = Snapshots([0, 10])
+    >>> _ = fit(net, *xor(), "binary_cross_entropy", SGD(0.1), epochs=10, callbacks=[kept])
+    >>> kept.steps, len(kept.theta)
+    ([0, 10], 2)
     """
 
     def __init__(self, steps):
