@@ -28,7 +28,7 @@ class LayerStats:
         The share of units that are exactly 0 for every example of the batch.
     saturated : ndarray
         The share of entries within 3 % of the distance between the activation's bounds from one
-        of them (|a| > 0.94 for tanh); NaN where no activation was named or it has no such bounds.
+        of them (beyond ±0.94 for tanh); NaN where no activation was named or it has no such bounds.
     """
 
     mean: np.ndarray

@@ -41,7 +41,7 @@ class Explorer(widgets.VBox):
 
     Parameters
     ----------
-    children : sequence of ipywidgets.Widget
+    children : sequence of Widget
         The controls and the picture, from top to bottom.
     summary : str
         What a saved notebook holds as the text of this output.

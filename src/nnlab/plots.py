@@ -119,7 +119,8 @@ def lines(
     ----------
     x : sequence of float (points,)
     series : mapping of str to ndarray
-        Each (points,) or (points, seeds). A name that has a colour in :data:`COLORS` gets it. What is not finite is left out.
+        Each (points,) or (points, seeds). A name that has a colour in :data:`COLORS` gets it.
+        What is not finite is left out.
     xlabel, ylabel : str
         What the axes show, with the units.
     theory : mapping of str to ndarray, optional
