@@ -173,7 +173,7 @@ SELU_SCALE = 1.0507009873554805
 #: α of :data:`selu`.
 SELU_ALPHA = 1.6732632423543772
 
-#: :math:`\varphi(z) = z`, with the slope 1: it makes a network linear.
+#: The identity :math:`\varphi(z) = z`, with the slope 1. It makes a network linear.
 identity = Activation("identity", _identity, _identity_slope)
 
 #: The logistic function :math:`\sigma(z) = 1/(1 + e^{-z})`.

@@ -264,9 +264,10 @@ def read_idx(path: str | Path) -> np.ndarray:
 
     Examples
     --------
+    >>> labels = bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "labels.gz")
-    ...     size = path.write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4])))
+    ...     size = path.write_bytes(gzip.compress(labels))
     ...     read_idx(path)
     array([5, 0, 4], dtype=uint8)
     """

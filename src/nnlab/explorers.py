@@ -116,7 +116,7 @@ def explore(
         raise ValueError(f"there must be at most {MAX_FRAMES} frames; got {product} = {count}")
 
     frames = _frames(render, parsed)
-    width = f"{max(map(len, titles.values()))}ch"  # one for all, to align the controls
+    width = f"{max(map(len, titles.values())) + 2}ch"  # one for all, to align the controls
     controls = {
         name: (widgets.SelectionSlider if axis.slides or name == animate else widgets.Dropdown)(
             options=list(axis.values),

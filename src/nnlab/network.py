@@ -371,8 +371,8 @@ class MLP:
         r"""Fill in the backward signals ∂L/∂Z and the gradient of every parameter.
 
         .. math::
-            \frac{\partial L}{\partial W_l} = A_{l-1}^\top\, dZ_l, \qquad
-            dZ_{l-1} = (dZ_l W_l^\top) \odot \varphi'(Z_{l-1})
+            \frac{\partial L}{\partial W_l} &= A_{l-1}^\top\, dZ_l \\
+            dZ_{l-1} &= (dZ_l W_l^\top) \odot \varphi'(Z_{l-1})
 
         Parameters
         ----------

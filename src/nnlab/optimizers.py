@@ -108,9 +108,9 @@ class Adam:
     r"""Adam: a step of about η a parameter, whatever the size of its gradient.
 
     .. math::
-        m \leftarrow \beta_1 m + (1 - \beta_1) \nabla L, \qquad
-        v \leftarrow \beta_2 v + (1 - \beta_2) (\nabla L)^2, \qquad
-        \theta \leftarrow \theta - \eta\,\hat m / (\sqrt{\hat v} + \epsilon)
+        m &\leftarrow \beta_1 m + (1 - \beta_1) \nabla L \\
+        v &\leftarrow \beta_2 v + (1 - \beta_2) (\nabla L)^2 \\
+        \theta &\leftarrow \theta - \eta\,\hat m / (\sqrt{\hat v} + \epsilon)
 
     In step t, :math:`\hat m = m/(1 - \beta_1^t)` and :math:`\hat v = v/(1 - \beta_2^t)`.
 

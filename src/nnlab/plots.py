@@ -364,9 +364,9 @@ def table(
 
     Examples
     --------
-    >>> ax = table([[0, 1]], ["He"], ["1", "2"], xlabel="layer", ylabel="", text=[["no", "yes"]])
+    >>> ax = table([[0, 1]], ["He"], ["1", "2"], xlabel="layer", ylabel="", text=[["a", "b"]])
     >>> [text.get_text() for text in ax.texts]
-    ['no', 'yes']
+    ['a', 'b']
     >>> plt.close(ax.figure)
     """
     ax, values = _axes(ax), np.asarray(values, dtype=float)

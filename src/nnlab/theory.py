@@ -135,8 +135,8 @@ def predict(sizes: Sequence[int], activation, init, mean_square_x=1.0) -> Predic
     r"""Predict the variances of an MLP at its start, layer by layer, for zero biases.
 
     .. math::
-        \mathrm{Var}(z_l) = n_{l-1}\,\mathrm{Var}(w_l)\,E[a_{l-1}^2], \qquad
-        E[dz_l^2] = n_{l+1}\,\mathrm{Var}(w_{l+1})\,E[\varphi'(z_l)^2]\,E[dz_{l+1}^2]
+        \mathrm{Var}(z_l) &= n_{l-1}\,\mathrm{Var}(w_l)\,E[a_{l-1}^2] \\
+        E[dz_l^2] &= n_{l+1}\,\mathrm{Var}(w_{l+1})\,E[\varphi'(z_l)^2]\,E[dz_{l+1}^2]
 
     Parameters
     ----------

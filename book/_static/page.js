@@ -1,0 +1,32 @@
+// What the theme and its extensions leave undone for people who read by keyboard or by ear.
+
+function mend() {
+  // These names do not hold the text that is in sight. Without them, the text is the name.
+  for (const part of document.querySelectorAll(
+    "summary[aria-label], .search-button-field[aria-label]"
+  )) {
+    part.removeAttribute("aria-label");
+  }
+  // The role of an entry is deprecated, and a list of such entries is none.
+  for (const part of document.querySelectorAll(".citation-list, .citation")) {
+    part.removeAttribute("role");
+  }
+  // What is too wide for a phone can be scrolled with the keyboard, too. The theme takes no notice
+  // of formulas, nor of code that was folded when the page was opened.
+  for (const part of document.querySelectorAll("div.math mjx-container, .bd-article pre")) {
+    part.tabIndex = part.scrollWidth > part.clientWidth ? 0 : -1;
+  }
+}
+
+if (window.MathJax) {
+  window.MathJax.startup = {
+    ready() {
+      window.MathJax.Hub = { Queue() {} }; // of MathJax 2, which ipywidgets asks for its labels
+      window.MathJax.startup.defaultReady();
+    },
+  };
+}
+
+window.addEventListener("load", mend);
+window.addEventListener("resize", mend);
+document.addEventListener("click", mend); // it may have unfolded something

@@ -1,0 +1,43 @@
+"""The built site, for the tests that look at it."""
+
+import os
+import shutil
+import subprocess
+import sysconfig
+import time
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SITE = ROOT / "_build" / "html"
+MARK = ROOT / "_build" / "without_warnings"  # as old as the start of the last build without any
+
+
+def sources() -> list[Path]:
+    """The files that the site is made from."""
+    files = [*ROOT.glob("book/**/*"), *ROOT.glob("src/nnlab/*.py")]
+    files = [path for path in files if path.is_file() and path.suffix != ".pyc"]
+    return [ROOT / "_config.yml", ROOT / "_toc.yml", *files]
+
+
+@cache
+def built() -> Path:
+    """The folder of the site; built first, with warnings as errors, unless it is up to date."""
+    newest = max(path.stat().st_mtime for path in sources())
+    if not SITE.exists() or not MARK.exists() or MARK.stat().st_mtime < newest:
+        start = time.time()
+        shutil.rmtree(SITE, ignore_errors=True)  # or pages that are gone would be tested, too
+        command = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))
+        assert command, "jupyter-book is not installed in this environment"
+        build = subprocess.run(
+            [command, "build", ".", "--all", "-W", "-n", "--keep-going"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+        assert build.returncode == 0, build.stdout[-5000:]
+        MARK.touch()
+        os.utime(MARK, (start, start))
+    return SITE
