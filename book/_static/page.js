@@ -27,6 +27,5 @@ if (window.MathJax) {
   };
 }
 
-window.addEventListener("load", mend);
-window.addEventListener("resize", mend);
-document.addEventListener("click", mend); // it may have unfolded something
+// The page grows and shrinks when the window does, and when something is unfolded.
+window.addEventListener("load", () => new ResizeObserver(mend).observe(document.body));
