@@ -25,12 +25,25 @@ FANS = 200, 500  # unequal, so a transpose would show
 os.environ.setdefault("KERAS_BACKEND", "jax")  # which is here; TensorFlow is not
 
 
+def prose() -> str:
+    """The text of the page, with the numbers that its cells glued into it."""
+    cells = nbformat.read(CHAPTER, as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    glued = {
+        output.metadata["scrapbook"]["name"]: output.data["application/papermill.record/text/plain"]
+        for output in outputs
+        if "scrapbook" in output.get("metadata", {})
+    }
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return re.sub(
+        r"\{glue:text\}`([\w-]+):([.\w]+)`", lambda m: format(float(glued[m[1]]), m[2]), text
+    )
+
+
 def tables() -> dict[str, list[list[str]]]:
     """The tables of the page, by the first word of their second column: rows of cells."""
-    cells = nbformat.read(CHAPTER, as_version=4).cells
-    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     found = {}
-    for block in re.findall(r"^\|.*(?:\n\|.*)+", text, re.MULTILINE):
+    for block in re.findall(r"^\|.*(?:\n\|.*)+", prose(), re.MULTILINE):
         head, _, *rows = [
             [cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()
         ]
