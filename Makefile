@@ -3,13 +3,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help book test lint outputs data bench serve lock clean
+.PHONY: help book offline pdf test lint outputs data bench serve lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 book: .venv/book ## Build the site into _build/html; a warning is an error
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
+
+offline: book ## Pack the site for people without network into _build/nnlab-offline.zip
+	$(BIN)/python tests/offline.py
+
+pdf: offline .venv/test ## Print the book into _build/nnlab.pdf (needs Chromium)
+	$(BIN)/python tests/pdf.py
 
 test: .venv/test ## Test the engine and every cell of every chapter
 	$(BIN)/pytest

@@ -27,5 +27,17 @@ if (window.MathJax) {
   };
 }
 
-// The page grows and shrinks when the window does, and when something is unfolded.
-window.addEventListener("load", () => new ResizeObserver(mend).observe(document.body));
+// It depends on the width of the text, and on what is unfolded.
+window.addEventListener("load", () => {
+  new ResizeObserver(mend).observe(document.querySelector(".bd-article") ?? document.body);
+});
+
+// Paper is white.
+let theme;
+window.addEventListener("beforeprint", () => {
+  theme = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+});
+window.addEventListener("afterprint", () => {
+  document.documentElement.dataset.theme = theme;
+});
