@@ -18,11 +18,24 @@ function mend() {
   }
 }
 
+// Formulas take the browser longer than explorers do. So explorers go first, and after every few
+// formulas the reader's keys have their turn.
+async function typeset() {
+  await new Promise((resolve) => window.addEventListener("load", resolve));
+  const formulas = [...document.querySelectorAll(".math")];
+  while (formulas.length) {
+    await new Promise((resolve) => (window.requestIdleCallback ?? setTimeout)(resolve));
+    await window.MathJax.typesetPromise(formulas.splice(0, 10));
+  }
+}
+
 if (window.MathJax) {
   window.MathJax.startup = {
+    typeset: false,
     ready() {
       window.MathJax.Hub = { Queue() {} }; // of MathJax 2, which ipywidgets asks for its labels
       window.MathJax.startup.defaultReady();
+      window.MathJax.startup.promise = typeset();
     },
   };
 }
