@@ -21,7 +21,9 @@ function mend() {
 // Formulas take the browser longer than explorers do. So explorers go first, and after every few
 // formulas the reader's keys have their turn.
 async function typeset() {
-  await new Promise((resolve) => window.addEventListener("load", resolve));
+  if (document.readyState !== "complete") {
+    await new Promise((resolve) => window.addEventListener("load", resolve));
+  }
   const formulas = [...document.querySelectorAll(".math")];
   while (formulas.length) {
     await new Promise((resolve) => (window.requestIdleCallback ?? setTimeout)(resolve));

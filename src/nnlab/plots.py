@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from nnlab import checks
 
-# One colour a scheme and one an activation, from sets that colour-blind readers can tell apart:
-# Okabe and Ito (2008), and Tol (2021) for the rarer ones.
+# From sets that colour-blind readers can tell apart: Okabe and Ito (2008), and Tol (2021) for the
+# rarer ones.
 #: One colour a scheme and one an activation, by name, through the whole book.
 COLORS = {
     "zero": "#000000",
