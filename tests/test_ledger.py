@@ -4,9 +4,10 @@ import re
 from functools import cache
 from pathlib import Path
 
-import ledger
 import nbformat
 import pytest
+
+from nnlab import ledger
 
 BOOK = Path(__file__).parent.parent / "book"
 COUNTS = {"A": 11, "B": 16, "C": 7, "D": 8, "E": 18}
