@@ -13,12 +13,18 @@ FLOORS = [
     {"network", "theory"},
     {"training", "diagnostics"},
     {"plots"},
-    {"explorers"},
+    {"explorers", "ledger"},
 ]
-FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor}
+FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 # What draws stays above what computes.
 ONLY_ABOVE = {"matplotlib": FLOOR["plots"], "ipywidgets": FLOOR["explorers"]}
-MODULES = sorted(Path(nnlab.__file__).parent.glob("*.py"))
+ENGINE = Path(nnlab.__file__).parent
+FILES = sorted(ENGINE.rglob("*.py"))
+
+
+def module(path: Path) -> str:
+    """The module, or the package with all its files, that a file belongs to."""
+    return path.relative_to(ENGINE).parts[0].removesuffix(".py")
 
 
 def imports(path: Path) -> set[str]:
@@ -34,13 +40,13 @@ def imports(path: Path) -> set[str]:
 
 
 def test_every_module_has_a_floor():
-    assert {path.stem for path in MODULES} - {"__init__"} <= FLOOR.keys()
+    assert {module(path) for path in FILES} - {"__init__"} == FLOOR.keys()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ENGINE)))
 def test_modules_import_from_below(path):
-    floor = FLOOR.get(path.stem, -1)  # __init__ imports none of them
+    floor = FLOOR.get(module(path), -1)  # __init__ imports none of them
     names = [name.split(".") for name in imports(path)]
-    below = {name[1] for name in names if name[0] == "nnlab"}
-    assert {module for module in below if FLOOR[module] >= floor} == set()
+    below = {name[1] for name in names if name[0] == "nnlab"} - {module(path)}
+    assert {name for name in below if FLOOR[name] >= floor} == set()
     assert {name[0] for name in names if ONLY_ABOVE.get(name[0], -1) > floor} == set()

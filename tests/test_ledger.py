@@ -4,9 +4,11 @@ import re
 from functools import cache
 from pathlib import Path
 
-import ledger
 import nbformat
 import pytest
+
+from nnlab import ledger
+from nnlab.ledger import xavier_he
 
 BOOK = Path(__file__).parent.parent / "book"
 COUNTS = {"A": 11, "B": 16, "C": 7, "D": 8, "E": 18}
@@ -60,6 +62,18 @@ def test_kinds(verdict, kind):
 def test_other_verdicts_are_refused(verdict):
     with pytest.raises(ValueError, match="A1: no such verdict"):
         ledger.Claim("A1", "", "", verdict, "").kind  # noqa: B018
+
+
+def test_the_bibliography_says_what_the_ledger_says_of_the_paper():
+    text = (BOOK / "references.bib").read_text(encoding="utf-8")
+    entry = re.search(r"@\w+\{glorot2010understanding,(.*?)\n\}", text, flags=re.DOTALL)[1]
+    fields = dict(re.findall(r"(\w+)\s*=\s*\{(.*)\}", entry))
+    assert fields.items() >= xavier_he.PAPER.items()
+
+
+def test_claims_are_judged_in_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert ledger.judge("E17").kind == "fails"
 
 
 def test_unknown_claims_are_named():

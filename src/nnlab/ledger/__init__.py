@@ -7,7 +7,7 @@ returns the verdict and the measured number behind it. The page and the tests ca
 import re
 from dataclasses import dataclass
 
-from ledger import (
+from nnlab.ledger import (
     logistic_regression,
     mnist,
     symmetry,
