@@ -27,13 +27,10 @@ def verdicts(ledger: Path) -> dict[str, str]:
     """The kind of verdict on each claim, as the ledger's saved outputs have it."""
     cells = json.loads(ledger.read_text(encoding="utf-8"))["cells"]
     for output in (output for cell in cells for output in cell.get("outputs", [])):
-        if (
-            output.get("metadata", {}).get("scrapbook", {}).get("name")
-            == "claims-kinds"
-        ):
+        if output.get("metadata", {}).get("scrapbook", {}).get("name") == "claims-kinds":
             text = output["data"]["application/papermill.record/text/plain"]
             return ast.literal_eval("".join(text))
-    return {}
+    raise LookupError(f"{ledger} does not glue claims-kinds: run `make outputs`")
 
 
 class ClaimRole(SphinxRole):
@@ -42,10 +39,8 @@ class ClaimRole(SphinxRole):
     def run(self):
         claim = self.text
         kinds = verdicts(Path(self.env.srcdir, LEDGER))
-        if kinds and claim not in kinds:
-            message = (
-                f"there is no claim {claim!r}: it must be one of {', '.join(kinds)}"
-            )
+        if claim not in kinds:
+            message = f"there is no claim {claim!r}: it must be one of {', '.join(kinds)}"
             error = self.inliner.reporter.error(message, line=self.lineno)
             return [], [error]
         place = nodes.inline(classes=["claim-mark"], names=[f"claim-{claim.lower()}"])
@@ -56,9 +51,9 @@ class ClaimRole(SphinxRole):
             reftarget=f"ledger-{claim.lower()}",
             refdoc=self.env.docname,
             refexplicit=True,
-            refwarn=bool(kinds),
+            refwarn=True,
         )
-        link += nodes.inline(text=f"{claim}: {SAYS[kinds.get(claim, 'holds')]}")
+        link += nodes.inline(text=f"{claim}: {SAYS[kinds[claim]]}")
         place += link
         return [place], []
 
@@ -72,9 +67,7 @@ def shape(app: Sphinx, document: nodes.document) -> None:
         if section[0].astext().startswith(DEEPER):
             section["classes"].append("deeper")
     for part in document.findall(nodes.container):
-        if part.get("design_component") == "dropdown" and part[0].astext().startswith(
-            ANSWER
-        ):
+        if part.get("design_component") == "dropdown" and part[0].astext().startswith(ANSWER):
             part["container_classes"].append("answer")
 
 
