@@ -10,6 +10,7 @@ import base64
 import html
 import mimetypes
 import re
+import textwrap
 from functools import singledispatchmethod
 from pathlib import Path
 
@@ -24,12 +25,24 @@ LOGGER = logging.getLogger(__name__)
 
 # What Markdown would read as markup: anywhere in a text, and where a paragraph starts.
 MARKUP = re.compile(r"[\\`*\[\]<$~]|(?<!\w)_|_(?!\w)")
-ESCAPED = r"\\\g<0>"
 START = re.compile(r"^(\d*)(?=[.)]\s|[-+#>])")
 
 
 def one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def escaped(text: str) -> str:
+    return MARKUP.sub(r"\\\g<0>", text)
+
+
+def bold(text: str) -> str:
+    return f"**{one_line(text).replace('**', '')}**"
+
+
+def indented(mark: str, text: str) -> str:
+    """An item of a list: its mark, and its lines below one another."""
+    return textwrap.indent(f"{mark}{text}", " " * len(mark)).removeprefix(" " * len(mark))
 
 
 def quoted(text: str) -> str:
@@ -83,12 +96,8 @@ class PlainMarkdown:
 
     @singledispatchmethod
     def render(self, node: nodes.Node) -> str:
-        LOGGER.warning(
-            "run copies do not know the node %r",
-            type(node).__name__,
-            location=node,
-            type="run_copy",
-        )
+        kind = type(node).__name__
+        LOGGER.warning("run copies do not know %r", kind, location=node, type="run_copy")
         return one_line(node.astext())
 
     @render.register(nodes.comment)
@@ -102,6 +111,7 @@ class PlainMarkdown:
     @render.register(nodes.container)
     @render.register(nodes.compound)
     @render.register(nodes.legend)
+    @render.register(addnodes.glossary)
     def _(self, node) -> str:
         if node.get("nb_element") == "cell_code":
             LOGGER.warning("a code cell inside of a box is lost", location=node, type="run_copy")
@@ -118,7 +128,7 @@ class PlainMarkdown:
 
     @render.register(nodes.rubric)
     def _(self, node) -> str:
-        return f"**{one_line(self.inline(node))}**"
+        return bold(self.inline(node))
 
     @render.register(nodes.transition)
     def _(self, node) -> str:
@@ -132,7 +142,7 @@ class PlainMarkdown:
         text = self.blocks(self.body(node))
         if "dropdown" in node["classes"]:
             return folded(self.summary(node[0]), text)
-        return quoted(f"**{title}**\n\n{text}" if title else text)
+        return quoted(f"{bold(title)}\n\n{text}" if title else text)
 
     @render.register(proof_node)
     def _(self, node) -> str:
@@ -157,10 +167,7 @@ class PlainMarkdown:
 
     def items(self, node: nodes.Element, marks: list[str]) -> str:
         texts = [
-            "\n".join(
-                (" " * len(mark) + line).rstrip() if i else mark + line
-                for i, line in enumerate(self.blocks(item.children).split("\n"))
-            )
+            indented(mark, self.blocks(item.children))
             for mark, item in zip(marks, node.children, strict=True)
         ]
         return ("\n\n" if any("\n" in text for text in texts) else "\n").join(texts)
@@ -171,15 +178,9 @@ class PlainMarkdown:
 
     @render.register(nodes.definition_list_item)
     def _(self, node) -> str:
-        return self.items(node, ["", "- "])
-
-    @render.register(nodes.term)
-    def _(self, node) -> str:
-        return f"**{one_line(self.inline(node))}**"
-
-    @render.register(nodes.definition)
-    def _(self, node) -> str:
-        return self.blocks(node.children)
+        term, *meanings = node.children
+        items = [indented("- ", self.blocks(meaning.children)) for meaning in meanings]
+        return "\n".join([bold(self.inline(term)), *items])
 
     @render.register(nodes.literal_block)
     def _(self, node) -> str:
@@ -225,13 +226,13 @@ class PlainMarkdown:
         self.in_table = False
         title = self.title(node)
         lines = [f"| {' | '.join(row)} |" for row in [rows[0], rule, *rows[1:]]]
-        return (title and f"**{title}**\n\n") + "\n".join(lines)
+        return (title and f"{bold(title)}\n\n") + "\n".join(lines)
 
     # Inside of a line
 
     @render.register(nodes.Text)
     def _(self, node) -> str:
-        text = MARKUP.sub(ESCAPED, node.astext())
+        text = escaped(node.astext())
         return text.replace("|", r"\|") if self.in_table else text
 
     @render.register(nodes.inline)
@@ -291,7 +292,7 @@ class PlainMarkdown:
             kind = mimetypes.guess_type(uri)[0]
             data = base64.b64encode(Path(self.builder.srcdir, uri).read_bytes()).decode()
             uri = f"data:{kind};base64,{data}"
-        return f"![{MARKUP.sub(ESCAPED, node.get('alt', ''))}]({uri})"
+        return f"![{escaped(node.get('alt', ''))}]({uri})"
 
     @render.register(nodes.raw)
     def _(self, node) -> str:

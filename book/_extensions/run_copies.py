@@ -10,10 +10,10 @@ outputs and without the cells tagged ``check``. Its first cell installs what is 
 """
 
 import ast
-import html
 import json
 import posixpath
 import re
+import shutil
 import sys
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
@@ -27,11 +27,11 @@ from sphinx.builders import Builder
 from sphinx.util import logging
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
 
-from plain_markdown import PlainMarkdown, folded
+from plain_markdown import PlainMarkdown, escaped, folded
 
 LOGGER = logging.getLogger(__name__)
 
-HIDDEN = {"hide-input", "hide-cell", "remove-input"}
+HIDDEN = {"hide-input", "hide-cell"}
 SET_UP = """\
 # Installs what is missing, and says nothing if all is there.
 import importlib
@@ -181,7 +181,7 @@ class RunCopy:
             for caption in output.findall(nodes.caption)
         ]
         if alt := cell.metadata.get("mystnb", {}).get("image", {}).get("alt"):
-            self.text.append(folded("The picture in words", html.escape(alt, quote=False)))
+            self.text.append(folded("The picture in words", escaped(alt)))
 
 
 class RunCopies(Builder):
@@ -192,7 +192,6 @@ class RunCopies(Builder):
 
     def init(self) -> None:
         self.site = self.config.nnlab_site_url.rstrip("/")
-        self.flat = True
 
     def get_outdated_docs(self) -> list[str]:
         return [name for name in sorted(self.env.found_docs) if self.is_notebook(name)]
@@ -227,6 +226,12 @@ class RunCopies(Builder):
         nbformat.validate(notebook)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+
+
+def tidy(app: Sphinx, error: Exception | None) -> None:
+    """Remove the style sheets that some extensions write whatever is built."""
+    if app.builder.name == RunCopies.name:
+        shutil.rmtree(Path(app.outdir, "_static"), ignore_errors=True)
 
 
 def beside_the_pages(app: Sphinx) -> list:
@@ -276,6 +281,7 @@ def setup(app: Sphinx) -> dict:
     app.add_config_value("nnlab_repository_url", "", "")
     app.add_config_value("nnlab_site_url", "", "")
     app.connect("config-inited", choose_outputs)
+    app.connect("build-finished", tidy, priority=900)
     app.connect("html-collect-pages", beside_the_pages)
     app.connect("html-page-context", lead_to_the_copy, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
