@@ -3,8 +3,10 @@
 import base64
 import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 from functools import cache
 from pathlib import Path
 
@@ -36,8 +38,9 @@ def source(chapter: str) -> NotebookNode:
 def copies() -> Path:
     """The folder of the run copies, made as `make notebooks` makes them."""
     built()  # whose pages are read once for both
-    build(ROOT, [sys.executable, "-m", "jupyter_book", "build", ".", "-W", "-n", "--keep-going",
-                 "--builder", "custom", "--custom-builder", "notebooks"])  # fmt: skip
+    command = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))
+    strict = ["-W", "-n", "--keep-going"]
+    build(ROOT, [command, "build", ".", *strict, "--builder=custom", "--custom-builder=notebooks"])
     return ROOT / "_build" / "notebooks"
 
 
@@ -64,7 +67,9 @@ def tags(cell: NotebookNode) -> list[str]:
 
 # The words of a page and of its copy
 
-BLOCKS = "p li div h1 h2 h3 h4 h5 h6 td th pre summary details blockquote figcaption dt dd label br"
+BLOCKS = (
+    "p li div h1 h2 h3 h4 h5 h6 td th pre summary details blockquote figcaption dt dd label legend"
+)
 MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
 
 
@@ -88,6 +93,9 @@ def words_of_page(html: str) -> list[str]:
         output.extend(captions)
     for control in article.select("a.headerlink, details.hide > summary"):
         control.decompose()
+    for quiz in article.select("fieldset.quiz"):
+        for letter, choice in zip("abcdef", quiz.select("label"), strict=False):
+            choice.insert(0, f"{letter}) ")
     for number in article.select("span.eqno"):
         number.parent.append(number.extract())
     return words(article)
@@ -103,9 +111,11 @@ def words_of_copy(nb: NotebookNode) -> list[str]:
             soup.append(bs4.BeautifulSoup(MARKDOWN.render(cell.source), "html.parser"))
     for title in soup.select("summary"):  # which is HTML: its formulas are left to MathJax
         title.string = re.sub(r"\$(.*?)\$", r" \1 ", title.text)
-    for part in soup.select("details"):
-        if part.summary.text == PICTURE:
-            part.decompose()
+    for title in soup.select("summary"):
+        if title.text == PICTURE:
+            title.parent.decompose()
+        elif title.text == "Answers":  # to a quiz
+            title.decompose()
     return words(soup)
 
 
@@ -182,6 +192,9 @@ Term
 logit
   A number before the sigmoid.
 :::
+
+```{quiz} all
+```
 """
 
 EXERCISE = """
@@ -257,7 +270,20 @@ Dense(2)
 ![A red dot.](data:image/png;base64,DOT)
 
 **logit**
-- A number before the sigmoid.""",
+- A number before the sigmoid.
+
+**Question 1.** Is $1 < 2$?
+
+- a) Yes.
+- b) No.
+
+<details>
+<summary>Answers</summary>
+
+- a) **Right.** By `1`.
+- b) **Not quite.** Count.
+
+</details>""",
     "import numpy as np",
     "Pi is 3.14.",
     "draw()  # $x$",
@@ -291,6 +317,11 @@ nb_execution_mode = "off"
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
 numfig = math_numfig = True
+
+
+def setup(app):
+    for name in ("nnlab_site_url", "nnlab_repository_url"):
+        app.add_config_value(name, "", "")
 """
 INDEX = """
 # Small
@@ -303,15 +334,26 @@ book/claims
 ```{bibliography}
 ```
 """
+QUIZ = """
+- question: Is $1 < 2$?
+  choices:
+    - {text: "Yes.", why: "By `1`.", right: true}
+    - {text: "No.", why: "Count."}
+"""
 DOT = (  # one dot, a small PNG
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJg"
     "gg=="
 )
 
 
+def glued(name: str, value: object) -> NotebookNode:
+    """The output of a cell that glues a value."""
+    kind = "application/papermill.record/"
+    metadata = {"scrapbook": {"name": name, "mime_prefix": kind}}
+    return new_output("display_data", {f"{kind}text/plain": repr(value)}, metadata=metadata)
+
+
 def cells_of_every_kind() -> list[NotebookNode]:
-    scrap = {"scrapbook": {"name": "pi", "mime_prefix": ""}}
-    glued = new_output("display_data", {"text/plain": "'3.14'"}, metadata=scrap)
     picture = new_output("display_data", {"image/png": DOT, "text/plain": "<Figure>"})
     words = {"figure": {"caption": "A dot at $0$.", "name": "fig-one"}}
     words["image"] = {"alt": "A dot, and a $."}
@@ -319,7 +361,9 @@ def cells_of_every_kind() -> list[NotebookNode]:
     return [
         new_markdown_cell(PROSE),
         new_code_cell("import numpy as np", metadata={"tags": ["hide-input"]}),
-        new_code_cell("glue('pi', '3.14')", metadata={"tags": ["check"]}, outputs=[glued]),
+        new_code_cell(
+            "glue('pi', '3.14')", metadata={"tags": ["check"]}, outputs=[glued("pi", "3.14")]
+        ),
         new_markdown_cell("Pi is {glue:text}`pi`."),
         new_code_cell("draw()  # $x$", metadata={"mystnb": words}, outputs=[picture]),
         new_code_cell("1", metadata={"tags": ["hide-cell"]}),
@@ -331,12 +375,18 @@ def cells_of_every_kind() -> list[NotebookNode]:
 
 def write_book(folder: Path, cells: list[NotebookNode]) -> Path:
     """Write a book with one chapter, which holds ``cells``."""
-    claims = [new_markdown_cell("# Claims\n\n(ledger-a5)=\n## A5")]
+    kinds = [glued("claims-kinds", {"A5": "holds"})]
+    claims = [
+        new_markdown_cell("# Claims\n\n(ledger-a5)=\n## A5"),
+        new_code_cell("judge()", metadata={"tags": ["check"]}, outputs=kinds),
+    ]
     python = {"name": "python", "pygments_lexer": "ipython3"}
     nb = new_notebook(cells=cells, metadata={"language_info": python})
-    (folder / "book").mkdir()
+    (folder / "book" / "quizzes").mkdir(parents=True)
+    (folder / "book" / "quizzes" / "all.yml").write_text(QUIZ)
     nbformat.write(nb, folder / "book" / "all.ipynb")
-    nbformat.write(new_notebook(cells=claims), folder / "book" / "claims.ipynb")
+    ledger = new_notebook(cells=claims, metadata={"language_info": python})
+    nbformat.write(ledger, folder / "book" / "claims.ipynb")
     (folder / "book" / "dot.png").write_bytes(base64.b64decode(DOT))
     (folder / "index.md").write_text(INDEX)
     (folder / "conf.py").write_text(CONF.format(extensions=str(EXTENSIONS)))

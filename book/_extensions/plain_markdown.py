@@ -21,6 +21,8 @@ from sphinx.locale import admonitionlabels
 from sphinx.util import logging
 from sphinx_proof.nodes import proof_node
 
+from quizzes import quiz_answer, quiz_choice, quiz_question, quiz_text
+
 LOGGER = logging.getLogger(__name__)
 
 # What Markdown would read as markup: anywhere in a text, and where a paragraph starts.
@@ -143,6 +145,20 @@ class PlainMarkdown:
         if "dropdown" in node["classes"]:
             return folded(self.summary(node[0]), text)
         return quoted(f"{bold(title)}\n\n{text}" if title else text)
+
+    @render.register(quiz_question)
+    def _(self, node) -> str:
+        parts = {quiz_text: [], quiz_choice: [], quiz_answer: []}
+        for part in node.children:
+            parts[type(part)].append(one_line(self.inline(part)))
+        rights = [part["right"] for part in node.findall(quiz_answer)]
+        choices = [f"- {a}) {text}" for a, text in zip("abcdef", parts[quiz_choice], strict=False)]
+        answers = [
+            f"- {a}) **{'Right.' if right else 'Not quite.'}** {text}"
+            for a, right, text in zip("abcdef", rights, parts[quiz_answer], strict=False)
+        ]
+        question = f"**Question {node['number']}.** {parts[quiz_text][0]}"
+        return "\n\n".join([question, "\n".join(choices), folded("Answers", "\n".join(answers))])
 
     @render.register(proof_node)
     def _(self, node) -> str:

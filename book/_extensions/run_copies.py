@@ -278,8 +278,7 @@ def choose_outputs(app: Sphinx, config) -> None:
 
 def setup(app: Sphinx) -> dict:
     app.add_builder(RunCopies)
-    app.add_config_value("nnlab_repository_url", "", "")
-    app.add_config_value("nnlab_site_url", "", "")
+    app.setup_extension("quizzes")
     app.connect("config-inited", choose_outputs)
     app.connect("build-finished", tidy, priority=900)
     app.connect("html-collect-pages", beside_the_pages)
