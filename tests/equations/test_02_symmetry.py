@@ -170,11 +170,12 @@ def test_twins_from_zero_weights_beat_a_line_only_if_phi_is_not_monotone(phi, be
         lambda Z, A, out: gelu.derivative(Z + 1, out=out),
     )
     corners, labels = xor(centred=True)
-    X, y = np.tile(corners, (5, 1))[1:], np.tile(labels, 5)[1:]  # not balanced
+    noise = np.random.default_rng(2).standard_normal((40, 2))
+    X, y = np.tile(corners, (10, 1)) + 0.3 * noise, np.tile(labels, 10)
     net = net_of((2, 4, 1), shifted if phi == "shifted" else phi, "zeros", "zeros")
-    fit(net, X, y, BCE, SGD(0.5), epochs=4000)
+    fit(net, X, y, BCE, SGD(0.3), epochs=500, batch_size=5, rng=np.random.default_rng(0))
     assert twins(net, 0) == [[0, 1, 2, 3]]
-    assert (evaluate(net, corners, labels, BCE)[1] == 1) == beats_a_line
+    assert (evaluate(net, X, y, BCE)[1] > 0.9) == beats_a_line
 
 
 def test_small_steps_make_no_twins_and_a_large_one_can():
