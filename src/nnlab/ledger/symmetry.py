@@ -254,7 +254,7 @@ def B5():
 
 def _kmeans():
     rng = np.random.default_rng(0)
-    heaps = 4.0 * np.stack(np.meshgrid([0, 1, 2], [0, 1, 2]), axis=-1).reshape(-1, 2)
+    heaps = 4.0 * np.indices((3, 3)).reshape(2, 9).T
     points = np.repeat(heaps, 12, axis=0) + 0.4 * rng.standard_normal((108, 2))
     rng = np.random.default_rng(0)
     centres = np.array([rng.choice(points, 9, replace=False) for _ in range(200)])
