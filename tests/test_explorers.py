@@ -5,6 +5,7 @@ in it, as a browser does.
 """
 
 import base64
+import functools
 import io
 import itertools
 import json
@@ -18,7 +19,9 @@ from ipywidgets.embed import dependency_state
 from PIL import Image
 
 from nnlab import explorers, plots
-from nnlab.explorers import explore
+
+# What an explorer says above its controls; most tests are about something else.
+explore = functools.partial(explorers.explore, title="cards", look_for="Read each card.")
 
 
 def card(**values):
@@ -75,8 +78,10 @@ class Page:
         self.set(key, "index", self.state[key]["_options_labels"].index(label))
 
     def frames(self):
-        """The HTML of all frames."""
-        keys = [f"IPY_MODEL_{key}" for key, model in self.models.items() if model == "HTMLModel"]
+        """The HTML of all frames, in the order in which they were drawn."""
+        keys = [f"IPY_MODEL_{self.parts[-1].model_id}"]
+        while "children" in self.state[keys[0]]:
+            keys = [child for key in keys for child in self.state[key]["children"]]
         return [self.state[key]["value"] for key in keys]
 
     def shown(self):
@@ -150,7 +155,7 @@ def test_one_control_alone_moves_its_own_axis():
 def test_numbers_slide_and_names_are_on_a_menu():
     page = Page(explore(card, weight=[1, 2], scheme=["He", "zero"], case={"near": 0.1, "far": 9}))
     kinds = [page.models[child.model_id] for child in page.parts]
-    assert kinds == ["SelectionSliderModel", "DropdownModel", "DropdownModel", "StackModel"]
+    assert kinds[1:] == ["SelectionSliderModel", "DropdownModel", "DropdownModel", "StackModel"]
 
 
 @pytest.mark.parametrize(
@@ -180,8 +185,35 @@ def test_what_a_value_looks_like(values, shown):
 
 def test_an_axis_is_called_by_its_label():
     explorer = explore(card, fan_in=[1, 2], w=["a", "b"], labels={"w": "weight σ"})
-    assert [child.description for child in explorer.children[:2]] == ["fan in", "weight σ"]
+    assert [child.description for child in explorer.children[1:3]] == ["fan in", "weight σ"]
     assert repr(explorer) == "explorer: fan in × weight σ, 4 frames"
+
+
+def test_an_explorer_says_what_to_try_and_what_to_look_for():
+    explorer = explore(card, title="1 < 2", look_for="Is 2 & 2 the same?", x=[1, 2])
+    intro = explorer.children[0].value
+    assert re.sub("<.*?>", "|", intro) == "||Try it: 1 &lt; 2|||Is 2 &amp; 2 the same?|"
+
+
+def test_an_explorer_starts_where_it_is_told():
+    axes = {"scheme": {"Xavier": 1, "He": 2}, "weight": [0.5, 1.0, 2.0], "depth": [5, 50]}
+    page = Page(explore(card, start={"scheme": "He", "weight": np.float32(2)}, **axes))
+    assert page.shown()["alt"] == says({"scheme": 2, "weight": 2.0, "depth": 5})
+    for name, label in [("scheme", "He"), ("weight", "2"), ("depth", "5")]:
+        control = page.state[page.control(name)]
+        assert control["_options_labels"][control["index"]] == label
+    # From there, every control moves its own axis.
+    page.choose("weight", "0.5")
+    page.choose("depth", "50")
+    assert page.shown()["alt"] == says({"scheme": 2, "weight": 0.5, "depth": 50})
+
+
+def test_an_animation_starts_with_its_slider():
+    page = Page(explore(card, start={"step": 50}, step=[0, 10, 50], animate="step"))
+    (clock,) = page.find("PlayModel")
+    assert page.state[clock]["value"] == 2
+    page.set(clock, "value", 1)
+    assert page.shown()["alt"] == says({"step": 10})
 
 
 def test_an_animation_moves_its_slider_and_the_frame():
@@ -336,6 +368,37 @@ BAD = {  # name: (render, arguments, error, message)
         {"x": [1, 2], "animate": "y"},
         ValueError,
         "animate must be one of x; got 'y'",
+    ),
+    "no title": (never, {"x": [1, 2], "title": " "}, ValueError, "title must not be empty"),
+    "a title that is none": (
+        never,
+        {"x": [1, 2], "title": 3},
+        TypeError,
+        "title must be a text; got 3",
+    ),
+    "nothing to look for": (
+        never,
+        {"x": [1, 2], "look_for": ""},
+        ValueError,
+        "look_for must not be empty",
+    ),
+    "starts on no axis": (
+        never,
+        {"x": [1, 2], "start": {"y": 1}},
+        ValueError,
+        "every name in start must be one of x; got 'y'",
+    ),
+    "starts at no value": (
+        never,
+        {"x": [1, 2], "start": {"x": 3}},
+        ValueError,
+        "start of x must be one of 1, 2; got '3'",
+    ),
+    "an axis called start": (
+        never,
+        {"x": [1, 2], "start": [1, 2]},
+        TypeError,
+        "start must map names of axes to values; got [1, 2] (no axis may have that name)",
     ),
     "labels nothing": (
         never,
