@@ -71,10 +71,10 @@ def test_no_line_hides_another():
     ax = plots.lines(range(4), series, xlabel="x", ylabel="y")
     styles = [line.get_linestyle() for line in ax.lines]
     assert [style == "-" for style in styles] == [True, False, True, False]
-    # The third of three leaves gaps that the second's dashes do not fill.
+    # The third of three leaves longer gaps than the second.
     dashes = [line._unscaled_dash_pattern for line in ax.lines]
-    assert dashes[1][1] == (3, 3)
-    assert dashes[3][1] == (3, 6)
+    assert dashes[1][1] == (4, 2)
+    assert dashes[3][1] == (4, 4)
 
 
 def test_only_a_logarithmic_axis_tells_small_numbers_apart():

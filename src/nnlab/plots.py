@@ -158,7 +158,7 @@ def lines(
     for (name, values), others in zip(seeds.items(), below, strict=True):
         style = {"marker": "o", "linestyle": "none"} if dots else {}
         if others and not dots:
-            style["linestyle"] = (0, (3, 3 * others))
+            style["linestyle"] = (0, (4, 2 * others))
         (line,) = ax.plot(x, middles[name], color=color(name), label=name, **style)
         drawn[name] = line.get_color()
         if values.shape[1] > 1:
