@@ -27,10 +27,7 @@ def verdicts(ledger: Path) -> dict[str, str]:
     """The kind of verdict on each claim, as the ledger's saved outputs have it."""
     cells = json.loads(ledger.read_text(encoding="utf-8"))["cells"]
     for output in (output for cell in cells for output in cell.get("outputs", [])):
-        if (
-            output.get("metadata", {}).get("scrapbook", {}).get("name")
-            == "claims-kinds"
-        ):
+        if output.get("metadata", {}).get("scrapbook", {}).get("name") == "claims-kinds":
             text = output["data"]["application/papermill.record/text/plain"]
             return ast.literal_eval("".join(text))
     return {}
@@ -43,9 +40,7 @@ class ClaimRole(SphinxRole):
         claim = self.text
         kinds = verdicts(Path(self.env.srcdir, LEDGER))
         if kinds and claim not in kinds:
-            message = (
-                f"there is no claim {claim!r}: it must be one of {', '.join(kinds)}"
-            )
+            message = f"there is no claim {claim!r}: it must be one of {', '.join(kinds)}"
             error = self.inliner.reporter.error(message, line=self.lineno)
             return [], [error]
         place = nodes.inline(classes=["claim-mark"], names=[f"claim-{claim.lower()}"])
@@ -72,9 +67,7 @@ def shape(app: Sphinx, document: nodes.document) -> None:
         if section[0].astext().startswith(DEEPER):
             section["classes"].append("deeper")
     for part in document.findall(nodes.container):
-        if part.get("design_component") == "dropdown" and part[0].astext().startswith(
-            ANSWER
-        ):
+        if part.get("design_component") == "dropdown" and part[0].astext().startswith(ANSWER):
             part["container_classes"].append("answer")
 
 
