@@ -3,14 +3,16 @@
 Warnings are errors here, so the message is also all that the reader sees.
 """
 
+import re
+
 import numpy as np
 import pytest
 
-from nnlab import activations, initializers, losses, theory
+from nnlab import activations, diagnostics, initializers, losses, theory
 from nnlab.diagnostics import gradient_check, layer_stats
 from nnlab.network import MLP
 from nnlab.optimizers import SGD, Adam
-from nnlab.training import evaluate, fit
+from nnlab.training import Snapshots, evaluate, fit
 
 X, Y = np.arange(12.0).reshape(4, 3), np.array([0, 1, 1, 0])
 NAN, INF = float("nan"), float("inf")
@@ -207,7 +209,7 @@ BAD = [  # call, error, what the message holds
     # And the rest.
     (lambda: activations.leaky_relu("a"), TypeError, ["negative_slope must be a number", "'a'"]),
     (lambda: mlp().with_theta(np.zeros(5)), ValueError, ["theta must be", "(..., 26)", "(5,)"]),
-    (lambda: mlp().with_theta([0.0] * 26), ValueError, ["theta must be an ndarray", "list"]),
+    (lambda: mlp().with_theta([0.0] * 26), ValueError, ["theta must be an ndarray", "[0.0"]),
     (lambda: mlp().with_theta(np.zeros(26, int)), ValueError, ["float32 or float64", "int64"]),
     (lambda: gradient_check(mlp(), X, Y, "mean_squared_error"), ValueError, ["y must be targets"]),
     (
@@ -246,3 +248,118 @@ def test_a_refused_fit_changes_nothing():
         with pytest.raises(ValueError):
             train(net=net, **wrong)
         np.testing.assert_array_equal(net.theta, before)
+
+
+# -------------------------------------------------------------- whatever is put in at the door
+
+WRONG = {
+    "None": None,
+    "text": "x",
+    "number": -1.5,
+    "whole": -1,
+    "function": lambda *args: None,
+    "class": SGD,
+    "object": object(),
+    "ragged": [[1.0], [1.0, 2.0]],
+    "empty": [],
+    "array": np.zeros((2, 2, 2, 2)),
+    "bool": True,
+    "module": np,
+}
+SOFTMAX = losses.softmax_cross_entropy
+DOORS = {  # each function, and arguments that it takes; each in turn is exchanged for what is wrong
+    "MLP": (
+        MLP,
+        {"sizes": (3, 2), "activation": "tanh", "init": "zeros", "bias_init": "zeros"}
+        | {"rng": np.random.default_rng(0), "ensemble": 2, "dtype": np.float64},
+    ),
+    "MLP.with_theta": (mlp().with_theta, {"theta": np.zeros(26)}),
+    "MLP.check_inputs": (mlp().check_inputs, {"X": X}),
+    "MLP.__call__": (mlp(), {"X": X}),
+    "MLP.forward": (mlp().forward, {"X": X}),
+    "MLP.backward": (
+        mlp().backward,
+        {"signals": mlp().forward(X), "dlogits": np.zeros((4, 2))},
+    ),
+    "MLP.gradient": (mlp().gradient, {"X": X, "y": Y, "loss": "softmax_cross_entropy"}),
+    "evaluate": (evaluate, {"net": mlp(), "X": X, "y": Y, "loss": SOFTMAX, "chunk": 2}),
+    "fit": (
+        fit,
+        {"net": mlp(), "X": X, "y": Y, "loss": SOFTMAX, "optimizer": SGD(0.1), "epochs": 1}
+        | {"batch_size": 2, "rng": np.random.default_rng(0), "test": (X, Y), "evaluate_every": 1}
+        | {"callbacks": [print], "progress": None},
+    ),
+    "Snapshots": (Snapshots, {"steps": [0, 1]}),
+    "layer_stats": (layer_stats, {"layers": [X], "activation": "tanh"}),
+    "histogram": (diagnostics.histogram, {"signal": X, "edges": [0, 1, 2]}),
+    "update_ratio": (
+        diagnostics.update_ratio,
+        {"before": np.ones(26), "after": np.ones(26), "net": mlp()},
+    ),
+    "twins": (diagnostics.twins, {"net": mlp(), "layer": 0}),
+    "gradient_check": (
+        gradient_check,
+        {"net": mlp(), "X": X, "y": Y, "loss": SOFTMAX, "epsilon": 1e-6},
+    ),
+    "SGD": (SGD, {"lr": 0.1, "momentum": 0.5}),
+    "SGD.start": (SGD(0.1).start, {"theta": np.zeros(3)}),
+    "Adam": (Adam, {"lr": 0.1, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8}),
+    "Adam.start": (Adam(0.1).start, {"theta": np.zeros(3)}),
+    "Loss.__call__": (SOFTMAX, {"Z": np.zeros((4, 2)), "y": Y}),
+    "Loss.value_and_gradient": (SOFTMAX.value_and_gradient, {"Z": np.zeros((4, 2)), "y": Y}),
+    "Loss.accuracy": (SOFTMAX.accuracy, {"Z": np.zeros((4, 2)), "y": Y}),
+    "losses.get": (losses.get, {"loss": SOFTMAX}),
+    "Activation.__call__": (activations.tanh, {"Z": X, "out": np.zeros((4, 3))}),
+    "Activation.derivative": (activations.tanh.derivative, {"Z": X, "A": X, "out": 0 * X}),
+    "activations.get": (activations.get, {"activation": "relu"}),
+    "leaky_relu": (activations.leaky_relu, {"negative_slope": 0.1}),
+    "initializer": (
+        initializers.he_normal(),
+        {"rng": np.random.default_rng(0), "shape": (3, 2), "dtype": np.float64},
+    ),
+    "variance": (initializers.he_normal().variance, {"fan_in": 3, "fan_out": 2}),
+    "std": (initializers.he_normal().std, {"fan_in": 3, "fan_out": 2}),
+    "initializers.get": (initializers.get, {"init": "zeros"}),
+    "one_a_layer": (initializers.one_a_layer, {"name": "init", "init": "zeros", "depth": 2}),
+    "constant": (initializers.constant, {"value": 1}),
+    "normal": (initializers.normal, {"std": 1}),
+    "uniform": (initializers.uniform, {"limit": 1}),
+    "truncated_normal": (initializers.truncated_normal, {"std": 1}),
+    "truncated_std": (initializers.truncated_std, {"cut": 2}),
+    "variance_scaling": (
+        initializers.variance_scaling,
+        {"scale": 1, "mode": "fan_in", "distribution": "normal"},
+    ),
+    "he_normal": (initializers.he_normal, {"negative_slope": 0.1}),
+    "he_uniform": (initializers.he_uniform, {"negative_slope": 0.1}),
+    "xavier_normal": (initializers.xavier_normal, {"gain": 1}),
+    "xavier_uniform": (initializers.xavier_uniform, {"gain": 1}),
+    "orthogonal": (initializers.orthogonal, {"gain": 1}),
+    "gain": (theory.gain, {"activation": "relu"}),
+    "expectation": (theory.expectation, {"f": np.tanh, "std": 1.0}),
+    "predict": (
+        theory.predict,
+        {"sizes": (3, 2), "activation": "relu", "init": "zeros", "mean_square_x": 1.0},
+    ),
+}
+# What a message calls an argument whose public name is another.
+CALLED = {
+    **{"Z": "logits|Z|y|A|out", "test": "test|X|y", "f": "f|lr|unsupported operand"},
+    **{"std": "std|spread", "limit": "spread", "name": "must"},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize(
+    ("door", "argument"),
+    [(door, argument) for door, (_, arguments) in DOORS.items() for argument in arguments],
+)
+def test_whatever_is_put_in_the_message_names_the_argument(door, argument, wrong, capsys):
+    """It is taken, or it is refused in a sentence about it: no error from further inside."""
+    call, arguments = DOORS[door]
+    try:
+        call(**arguments | {argument: WRONG[wrong]})
+    except (TypeError, ValueError) as error:
+        assert re.search(
+            rf"^({CALLED.get(argument, argument)})\b|every \w+ in {argument}\b", str(error)
+        ), error

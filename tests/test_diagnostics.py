@@ -276,6 +276,44 @@ def test_gradient_check_catches_a_wrong_derivative(ensemble):
         assert found[..., -last:].max() < 1e-7
 
 
+@pytest.mark.parametrize("ensemble", [(), (4,)], ids=str)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradient_check_leaves_out_kinks_and_nothing_else(activation, ensemble):
+    """An input at the origin and zero biases put every unit on the kink of φ."""
+    net = MLP((3, 5, 4, 2), activation, rng=rng(), ensemble=ensemble)
+    X, y = rng(1).standard_normal((6, 3)), rng(2).integers(0, 2, 6)
+    assert not gradient_check(net, X, y, "softmax_cross_entropy").mask.any()
+    X[0] = 0
+    found = gradient_check(net, X, y, "softmax_cross_entropy")
+    # In ELU only the bend jumps, and only so far that the difference is a little less precise.
+    assert found.max() < (1e-6 if activation == "elu" else 1e-7)
+    if activation in ("relu", "leaky_relu", "selu"):
+        hidden = np.zeros(net.theta.shape[-1], bool)
+        hidden[15:20] = hidden[40:44] = True  # b[0] and b[1]: all that moves these units' z
+        on_kink = np.broadcast_to(hidden, net.theta.shape)
+        assert found.mask[..., 40:44].any(-1).all()
+        assert found.mask[..., 15:20].any(-1).all()
+        assert not found.mask[~on_kink].any()
+        assert (found.data[found.mask] > 1e-3).any()
+    elif activation != "elu":
+        assert not found.mask.any()
+
+
+@pytest.mark.parametrize("offset", [0.3, 0.9, -0.5, -1.2])
+def test_gradient_check_sees_a_kink_that_is_near(offset):
+    """Within ε of it the finite difference is wrong; beyond 2ε the entry is compared."""
+    epsilon = 1e-6
+    net = MLP((1, 1, 1), "relu", "zeros", rng=rng())
+    net.W[0], net.W[1], net.b[0] = 1.0, 1.0, offset * epsilon - 2.0
+    arguments = [[2.0]], [[-1.0]], "mean_squared_error"
+    found = gradient_check(net, *arguments, epsilon=epsilon)
+    assert found.mask.tolist() == [True, True, False, False]
+    net.b[0] += 6 * epsilon
+    found = gradient_check(net, *arguments, epsilon=epsilon)
+    assert not found.mask.any()
+    assert found.max() < 1e-7
+
+
 def test_gradient_check_where_there_is_no_gradient():
     """In a minimum both sides are equal, and so the error is 0, not 0/0."""
     biases = [initializers.constant(-1), "zeros"]

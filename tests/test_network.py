@@ -208,7 +208,7 @@ def test_parameters_are_drawn_as_asked():
 def test_repr_counts():
     assert repr(MLP((2, 3, 1), "relu", rng=rng())) == "MLP(2-3-1, relu, 13 parameters, float64)"
     net = MLP((2, 1), "gelu", ensemble=(2, 5), rng=rng(), dtype="float32")
-    assert repr(net) == "MLP(2 × 5 × 2-1, gelu, 3 parameters, float32)"
+    assert repr(net) == "MLP(2 x 5 x 2-1, gelu, 3 parameters, float32)"
     assert net.depth == 1
     assert MLP((2, 1), ensemble=3, rng=rng()).ensemble == (3,)
 

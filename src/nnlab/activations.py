@@ -22,12 +22,15 @@ class Activation:
     name : str
         What it is called.
     function : callable
-        ``function(Z, out)`` writes φ(Z) into ``out``.
+        ``function(Z, out, *arguments)`` writes φ(Z) into ``out``.
     slope : callable
-        ``slope(Z, A, out)`` writes φ′(Z) into ``out``; A = φ(Z) is there for those that are
-        cheaper from A.
+        ``slope(Z, A, out, *arguments)`` writes φ′(Z) into ``out``; A = φ(Z) is there for those
+        that are cheaper from A.
     bounds : tuple of (float, float)
         The infimum and the supremum of φ. An activation near a finite bound is *saturated*.
+    arguments : tuple of float
+        What else the two functions take: the slope of the leaky ReLU, for example. Functions of a
+        module with arguments can be pickled, a lambda cannot.
 
     Examples
     --------
@@ -42,6 +45,7 @@ class Activation:
     function: Callable = field(repr=False)
     slope: Callable = field(repr=False)
     bounds: tuple[float, float] = (-np.inf, np.inf)
+    arguments: tuple[float, ...] = field(default=(), repr=False)
 
     def __call__(self, Z, out=None):
         """Return φ(Z), elementwise.
@@ -57,11 +61,15 @@ class Activation:
         -------
         ndarray
             φ(Z), of the shape and dtype of ``Z``; integers become float64.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``Z`` does not hold real numbers, or ``out`` has another shape.
         """
-        Z = _as_float(Z)
-        if out is None:
-            out = np.empty_like(Z)
-        self.function(Z, out)
+        Z = _as_float("Z", Z)
+        out = _buffer(Z, out)
+        self.function(Z, out, *self.arguments)
         return out
 
     def derivative(self, Z, A=None, out=None):
@@ -80,19 +88,32 @@ class Activation:
         -------
         ndarray
             φ′(Z), of the shape and dtype of ``Z``. At a kink (ReLU's 0) it is the left slope.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``Z`` or ``A`` does not hold real numbers, or a shape differs.
         """
-        Z = _as_float(Z)
-        if A is None:
-            A = self(Z)
-        if out is None:
-            out = np.empty_like(Z)
-        self.slope(Z, A, out)
+        Z = _as_float("Z", Z)
+        A = self(Z) if A is None else _as_float("A", A)
+        if A.shape != Z.shape:
+            raise ValueError(f"A must have the shape {Z.shape} of Z; got {A.shape}")
+        out = _buffer(Z, out)
+        self.slope(Z, A, out, *self.arguments)
         return out
 
 
-def _as_float(Z):
-    Z = np.asarray(Z)
+def _as_float(name, Z):
+    Z = checks.array(name, Z)
     return Z if Z.dtype.kind == "f" else Z.astype(np.float64)
+
+
+def _buffer(Z, out):
+    if out is None:
+        return np.empty_like(Z)
+    if not isinstance(out, np.ndarray) or out.shape != Z.shape or out.dtype.kind != "f":
+        raise ValueError(f"out must be an array of floats of the shape {Z.shape}; got {out!r}")
+    return out
 
 
 def _identity(Z, out):
@@ -129,6 +150,17 @@ def _relu(Z, out):
 
 def _relu_slope(Z, A, out):
     np.greater(Z, 0, out=out, casting="unsafe")
+
+
+def _leaky(Z, out, alpha):
+    np.minimum(Z, 0, out=out)
+    out *= alpha
+    np.copyto(out, Z, where=Z > 0)
+
+
+def _leaky_slope(Z, A, out, alpha):
+    out[...] = alpha
+    np.copyto(out, 1, where=Z > 0)
 
 
 def _elu(Z, out, scale=1.0, alpha=1.0):
@@ -196,10 +228,9 @@ elu = Activation("elu", _elu, _elu_slope, (-1.0, np.inf))
 #: Its slope is :math:`\lambda`, and :math:`\lambda\alpha e^z`, with λ = :data:`SELU_SCALE` and
 #: α = :data:`SELU_ALPHA`: Klambauer et al. (2017).
 selu = Activation(
-    "selu",
-    lambda Z, out: _elu(Z, out, SELU_SCALE, SELU_ALPHA),
-    lambda Z, A, out: _elu_slope(Z, A, out, SELU_SCALE, SELU_ALPHA),
-    (-SELU_SCALE * SELU_ALPHA, np.inf),
+    *("selu", _elu, _elu_slope),
+    bounds=(-SELU_SCALE * SELU_ALPHA, np.inf),
+    arguments=(SELU_SCALE, SELU_ALPHA),
 )
 
 #: The Gaussian error linear unit :math:`\varphi(z) = z\,\Phi(z)`, with the normal distribution
@@ -240,17 +271,7 @@ def leaky_relu(negative_slope: float = 0.01) -> Activation:
     Maas, Hannun and Ng (2013), "Rectifier nonlinearities improve neural network acoustic models".
     """
     alpha = checks.number("negative_slope", negative_slope)
-
-    def function(Z, out):
-        np.minimum(Z, 0, out=out)
-        out *= alpha
-        np.copyto(out, Z, where=Z > 0)
-
-    def slope(Z, A, out):
-        out[...] = alpha
-        np.copyto(out, 1, where=Z > 0)
-
-    return Activation(f"leaky_relu({alpha:g})", function, slope)
+    return Activation(f"leaky_relu({alpha:g})", _leaky, _leaky_slope, arguments=(alpha,))
 
 
 #: Every activation by its name; ``"leaky_relu"`` has the slope 0.01.

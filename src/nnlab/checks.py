@@ -1,6 +1,6 @@
 """Turn bad input away at the door, with a message that says what is valid."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,20 @@ def one_of(name: str, value: Any, valid: Iterable[str]) -> str:
     return value
 
 
+def whole_number(name: str, value: Any, low: int = 0) -> int:
+    """Return ``value`` as an ``int`` if it is a whole number of at least ``low``.
+
+    >>> whole_number("step", 2.5)
+    Traceback (most recent call last):
+    TypeError: step must be a whole number; got 2.5 (float)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be a whole number; got {value!r} ({type(value).__name__})")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}; got {value}")
+    return int(value)
+
+
 def positive_int(name: str, value: Any) -> int:
     """Return ``value`` as an ``int`` if it is a whole number of at least 1.
 
@@ -25,11 +39,18 @@ def positive_int(name: str, value: Any) -> int:
     Traceback (most recent call last):
     ValueError: epochs must be at least 1; got 0
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be a whole number; got {value!r} ({type(value).__name__})")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1; got {value}")
-    return int(value)
+    return whole_number(name, value, low=1)
+
+
+def instance(name: str, value: Any, kind: type) -> Any:
+    """Return ``value`` if it is a ``kind``; the class itself, without brackets, is none.
+
+    >>> instance("activation", "relu", str)
+    'relu'
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be an {kind.__name__}; got {value!r}")
+    return value
 
 
 def number(name: str, value: Any, *, low: float = -np.inf, above: float = -np.inf) -> float:
@@ -55,12 +76,23 @@ def sizes(value: Any) -> tuple[int, ...]:
     >>> sizes([784, 500, 10])
     (784, 500, 10)
     """
-    if np.ndim(value) != 1 or len(value) < 2:
+    if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str) or len(value) < 2:
         raise ValueError(
             "sizes must list the widths from the inputs to the outputs, "
             f"for example (784, 500, 10); got {value!r}"
         )
-    return tuple(positive_int("every size in sizes", size) for size in value)
+    return shape("sizes", value)
+
+
+def shape(name: str, value: Any) -> tuple[int, ...]:
+    """Return ``value``, a list of whole numbers of at least 1, as a tuple of ``int``.
+
+    >>> shape("shape", [2, 3])
+    (2, 3)
+    """
+    if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str):
+        raise ValueError(f"{name} must be a tuple of sizes; got {value!r}")
+    return tuple(positive_int(f"every size in {name}", size) for size in value)
 
 
 def generator(rng: Any) -> np.random.Generator:
@@ -86,11 +118,24 @@ def float_dtype(dtype: Any) -> np.dtype:
     """
     try:
         found = np.dtype(dtype).name
-    except TypeError:
+    except (TypeError, ValueError, AttributeError):
         found = "unknown"
     if found not in ("float32", "float64"):
         raise ValueError(f"dtype must be float32 or float64; got {dtype!r}")
     return np.dtype(found)
+
+
+def parameters(theta: Any) -> np.ndarray:
+    """Return ``theta`` if it is an array of floats that can be moved in place.
+
+    >>> parameters(np.zeros(2))
+    array([0., 0.])
+    """
+    if not isinstance(theta, np.ndarray) or theta.ndim == 0 or theta.dtype.kind != "f":
+        raise TypeError(f"theta must be an array of floats; got {theta!r}")
+    if not theta.flags.writeable:
+        raise ValueError("theta must be writeable to be moved; this one is read-only")
+    return theta
 
 
 def array(name: str, value: Any, dtype: Any = None) -> np.ndarray:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnlab import checks, losses
+from nnlab import activations, checks, losses
 from nnlab.activations import Activation
 from nnlab.losses import Loss
 from nnlab.network import MLP
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerStats:
     """Statistics of one kind of signal, layer by layer; arrays of shape (layers, ...).
 
@@ -39,14 +39,16 @@ class LayerStats:
     saturated: np.ndarray
 
 
-def layer_stats(layers: Sequence[np.ndarray], activation: Activation | None = None) -> LayerStats:
+def layer_stats(
+    layers: Sequence[np.ndarray], activation: str | Activation | None = None
+) -> LayerStats:
     """Measure signals layer by layer.
 
     Parameters
     ----------
     layers : sequence of ndarray (..., batch, units)
         For example ``signals.Z``, ``signals.A[:-1]`` or ``signals.dZ``.
-    activation : Activation, optional
+    activation : str or Activation, optional
         Name it for activations, to have their saturation measured.
 
     Returns
@@ -55,16 +57,26 @@ def layer_stats(layers: Sequence[np.ndarray], activation: Activation | None = No
 
     Raises
     ------
-    ValueError
-        If there is no layer.
+    TypeError, ValueError
+        If there is no layer, one is not (..., batch, units), or the activation is unknown.
 
     Examples
     --------
     >>> layer_stats([np.array([[0.0, 3.0], [0.0, -3.0]])]).dead
     array([0.5])
     """
-    if not len(layers):
+    if not isinstance(layers, Sequence | np.ndarray):
+        raise TypeError(f"layers must be a list of signals; got {layers!r}")
+    if len(layers) == 0:
         raise ValueError("layers must hold at least one signal; got none")
+    layers = [checks.array("every signal in layers", signal) for signal in layers]
+    for signal in layers:
+        if signal.ndim < 2 or 0 in signal.shape:
+            raise ValueError(
+                f"every signal in layers must be (..., batch, units); got shape {signal.shape}"
+            )
+    if activation is not None:
+        activation = activations.get(activation)
     axes = (-2, -1)
     with np.errstate(over="ignore", invalid="ignore"):  # What exploded measures inf or NaN.
         columns = [
@@ -106,16 +118,19 @@ def histogram(signal: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
     Raises
     ------
-    ValueError
-        If the signal is empty or holds NaN.
+    TypeError, ValueError
+        If the signal is empty or holds NaN, or the edges do not rise.
 
     Examples
     --------
     >>> histogram(np.array([-5.0, 0.2, 0.3, 0.7]), np.array([0.0, 0.5, 1.0]))
     array([0.75, 0.25])
     """
+    signal, edges = checks.array("signal", signal), checks.array("edges", edges)
     if np.size(signal) == 0 or np.isnan(signal).any():
         raise ValueError("signal must not be empty and must not hold NaN")
+    if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) > 0).all():
+        raise ValueError(f"edges must be at least two numbers in rising order; got {edges}")
     counts, _ = np.histogram(np.clip(signal, edges[0], edges[-1]), edges)
     return counts / counts.sum()
 
@@ -142,7 +157,12 @@ def update_ratio(before: np.ndarray, after: np.ndarray, net: MLP) -> np.ndarray:
     >>> update_ratio(net.theta, 1.5 * net.theta, net)
     array([0.5])
     """
-    old, new = net.with_theta(before).W, net.with_theta(after).W
+    n_parameters, vectors = checks.instance("net", net, MLP).theta.shape[-1], []
+    for name, theta in {"before": before, "after": after}.items():
+        vectors.append(checks.array(name, theta, net.dtype))
+        if vectors[-1].shape[-1:] != (n_parameters,):
+            raise ValueError(f"{name} must be (..., {n_parameters}); got {vectors[-1].shape}")
+    old, new = (net.with_theta(each).W for each in vectors)
     pairs = list(zip(old, new, strict=True))
     with np.errstate(over="ignore", invalid="ignore"):
         moved = np.array([np.linalg.norm(b - a, axis=(-2, -1)) for a, b in pairs])
@@ -171,7 +191,7 @@ def twins(net: MLP, layer: int) -> list[list[int]]:
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the network is an ensemble or has no such hidden layer.
 
     Examples
@@ -182,10 +202,10 @@ def twins(net: MLP, layer: int) -> list[list[int]]:
     >>> twins(net, 0)
     [[0, 1], [2]]
     """
-    if net.ensemble:
+    if checks.instance("net", net, MLP).ensemble:
         raise ValueError(f"twins needs a single network; got an ensemble of {net.ensemble}")
-    if not 0 <= layer < net.depth - 1:
-        raise ValueError(f"layer must be a hidden one, 0 to {net.depth - 2}; got {layer}")
+    if not isinstance(layer, int | np.integer) or not 0 <= layer < net.depth - 1:
+        raise ValueError(f"layer must be a hidden one, 0 to {net.depth - 2}; got {layer!r}")
     units = np.concatenate([net.W[layer].T, net.b[layer][:, None], net.W[layer + 1]], axis=1)
     groups = {}
     for unit, row in enumerate(units + 0.0):  # −0.0 and 0.0 are the same weight
@@ -193,10 +213,16 @@ def twins(net: MLP, layer: int) -> list[list[int]]:
     return list(groups.values())
 
 
-def gradient_check(net: MLP, X, y, loss: str | Loss, *, epsilon: float = 1e-6) -> np.ndarray:
+def gradient_check(net: MLP, X, y, loss: str | Loss, *, epsilon: float = 1e-6) -> np.ma.MaskedArray:
     r"""Compare the gradient with central finite differences, parameter by parameter.
 
     .. math:: \frac{L(\theta_i + \epsilon) - L(\theta_i - \epsilon)}{2\epsilon}
+
+    At a kink (a ReLU whose z is 0) the two need not agree, for there is no one slope. So loss and
+    gradient are computed in those two places, and in two that are twice as far away. Where the
+    loss is smooth both change evenly: the second differences of the gradient are of the order of
+    :math:`\epsilon^2`, the third differences of the loss of the order of :math:`\epsilon^3`.
+    Where they do not, a kink is near, and the entry is left out.
 
     Parameters
     ----------
@@ -209,36 +235,51 @@ def gradient_check(net: MLP, X, y, loss: str | Loss, *, epsilon: float = 1e-6) -
     loss : str or Loss
         Its name, or the object.
     epsilon : float
-        Half the distance of the two points.
+        Half the distance of the two places.
 
     Returns
     -------
-    ndarray (..., n_parameters)
+    MaskedArray (..., n_parameters)
         The absolute difference of the two, over the largest entry of the gradient (or over 1e-12
-        if that is 0).
+        if that is 0). ``max()`` is over the entries that were compared, and ``mask`` says which
+        were left out. If all were, ``max()`` is ``masked``, which is smaller than no number.
 
     Raises
     ------
-    ValueError
-        If the network is not in float64.
+    TypeError, ValueError
+        If the network is not in float64, or the examples or the targets do not fit.
 
     Examples
     --------
     >>> net = MLP((2, 2, 1), rng=np.random.default_rng(0))
     >>> bool(gradient_check(net, [[1.0, 2.0]], [1], "binary_cross_entropy").max() < 1e-8)
     True
+
+    An input at the origin with zero biases puts every ReLU on its kink. Then the hidden biases,
+    b[0], are left out:
+
+    >>> net = MLP((2, 2, 1), "relu", rng=np.random.default_rng(0))
+    >>> gradient_check(net, [[0.0, 0.0]], [1], "binary_cross_entropy").mask
+    array([False, False, False, False,  True,  True, False, False, False])
     """
-    if net.dtype != np.float64:
+    if checks.instance("net", net, MLP).dtype != np.float64:
         raise ValueError(f"gradient_check needs a float64 network; this one is {net.dtype}")
-    checks.number("epsilon", epsilon, above=0)
+    epsilon = checks.number("epsilon", epsilon, above=0)
     loss = losses.get(loss)
-    exact = net.gradient(X, y, loss)[1].dtheta
-    probe, numeric = net.copy(), np.empty_like(exact)
+    value, signals = net.gradient(X, y, loss)
+    exact, probe = signals.dtheta, net.copy()
+    numeric, uneven = np.empty_like(exact), np.empty_like(exact)
     for i in range(net.theta.shape[-1]):
-        values = []
-        for side in (epsilon, -epsilon):
-            probe.theta[..., i] = net.theta[..., i] + side
-            values.append(loss(probe(X), y))
+        values, slopes = {0: value}, {0: exact[..., i]}
+        for k in (-2, -1, 1, 2):
+            probe.theta[..., i] = net.theta[..., i] + k * epsilon
+            values[k], signals = probe.gradient(X, y, loss)
+            slopes[k] = signals.dtheta[..., i]
         probe.theta[..., i] = net.theta[..., i]
-        numeric[..., i] = (values[0] - values[1]) / (2 * epsilon)
-    return np.abs(exact - numeric) / np.maximum(np.abs(exact).max(-1, keepdims=True), 1e-12)
+        numeric[..., i] = (values[1] - values[-1]) / (2 * epsilon)
+        L, dL = (np.array([each[k] for k in sorted(each)]) for each in (values, slopes))
+        jumps = np.abs(np.concatenate([np.diff(L, 3, axis=0) / epsilon, np.diff(dL, 2, axis=0)]))
+        uneven[..., i] = jumps.max(0)
+    scale = np.maximum(np.abs(exact).max(-1, keepdims=True), 1e-12)
+    rounding = 1e-14 * (1 + np.abs(value)[..., None]) / epsilon
+    return np.ma.array(np.abs(exact - numeric) / scale, mask=uneven > 1e-6 * scale + rounding)

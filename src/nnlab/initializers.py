@@ -58,6 +58,10 @@ def _draw(rng, shape, dtype, distribution):
 _DRAWN_STD = {"normal": 1.0, "truncated_normal": truncated_std(), "uniform": 1 / math.sqrt(3)}
 
 
+def _fans(fan_in, fan_out):
+    return checks.positive_int("fan_in", fan_in), checks.positive_int("fan_out", fan_out)
+
+
 @dataclass(frozen=True)
 class Initializer:
     """What all initialisers share: checks at the door, a dtype, a standard deviation.
@@ -101,9 +105,7 @@ class Initializer:
             If a size is not positive, or the scheme needs two axes and ``shape`` has fewer.
         """
         rng, dtype = checks.generator(rng), checks.float_dtype(dtype)
-        if np.ndim(shape) != 1:
-            raise ValueError(f"shape must be a tuple of sizes; got {shape!r}")
-        shape = tuple(checks.positive_int("every size in shape", size) for size in shape)
+        shape = checks.shape("shape", shape)
         if self.needs_fans and len(shape) < 2:
             raise ValueError(f"shape must be (..., fan_in, fan_out) for {self}; got {shape}")
         return self._sample(rng, shape, dtype).astype(dtype, copy=False)
@@ -209,6 +211,7 @@ class VarianceScaling(Initializer):
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Return ``scale`` divided by the fan that ``mode`` names."""
+        fan_in, fan_out = _fans(fan_in, fan_out)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         return self.scale / fans[self.mode]
 
@@ -240,7 +243,7 @@ class Orthogonal(Initializer):
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Return gain² / max(fan_in, fan_out): a unit vector of n entries has variance 1/n."""
-        return self.gain**2 / max(fan_in, fan_out)
+        return self.gain**2 / max(_fans(fan_in, fan_out))
 
 
 def zeros() -> Constant:
@@ -606,9 +609,13 @@ def get(init: str | Initializer) -> Initializer:
     >>> get("glorot_uniform")
     VarianceScaling(scale=1.0, mode='fan_avg', distribution='uniform')
     """
+    return _get("init", init)
+
+
+def _get(name, init):
     if isinstance(init, Initializer):
         return init
-    return INITIALIZERS[checks.one_of("init", init, INITIALIZERS)]()
+    return INITIALIZERS[checks.one_of(name, init, INITIALIZERS)]()
 
 
 def one_a_layer(name: str, init, depth: int) -> list[Initializer]:
@@ -638,7 +645,8 @@ def one_a_layer(name: str, init, depth: int) -> list[Initializer]:
     >>> one_a_layer("init", "zeros", 2)
     [Constant(value=0.0), Constant(value=0.0)]
     """
+    depth = checks.positive_int("depth", depth)
     given = list(init) if isinstance(init, list | tuple) else [init] * depth
     if len(given) != depth:
         raise ValueError(f"{name} must be one, or one a layer ({depth}); got {len(given)}")
-    return [get(each) for each in given]
+    return [_get(name, each) for each in given]

@@ -31,7 +31,7 @@ class Loss:
         ``value_and_gradient_(Z, y)`` does the work, unchecked: for inner loops.
     check_ : callable
         ``check_(shape, y)`` returns ``y`` if it fits logits of that shape.
-    correct_ : callable
+    correct_ : callable, optional
         ``correct_(Z, y)`` says which examples are classified correctly.
 
     Examples
@@ -45,7 +45,7 @@ class Loss:
     is_classifier: bool
     value_and_gradient_: Callable = field(repr=False)
     check_: Callable = field(repr=False)
-    correct_: Callable = field(repr=False)
+    correct_: Callable | None = field(default=None, repr=False)
 
     def __call__(self, Z, y):
         """Return the mean loss over the batch: the first half of :meth:`value_and_gradient`.
@@ -220,6 +220,14 @@ def _softmax_cross_entropy(Z, y):
     return value, P
 
 
+def _binary_correct(Z, y):
+    return (Z[..., 0] > 0) == y
+
+
+def _classes_correct(Z, y):
+    return Z.argmax(-1) == y
+
+
 def _mean_squared_error(Z, y):
     difference = Z - y.astype(Z.dtype)
     value = np.square(difference).mean((-2, -1))
@@ -237,7 +245,7 @@ binary_cross_entropy = Loss(
     True,
     _binary_cross_entropy,
     _check_binary,
-    lambda Z, y: (Z[..., 0] > 0) == y,
+    _binary_correct,
 )
 #: For K outputs and labels k from 0 to K − 1, the mean over the batch of
 #:
@@ -249,13 +257,11 @@ softmax_cross_entropy = Loss(
     True,
     _softmax_cross_entropy,
     _check_classes,
-    lambda Z, y: Z.argmax(-1) == y,
+    _classes_correct,
 )
 #: The mean of :math:`(z - y)^2` over the batch **and over the outputs**, with the gradient
 #: :math:`2(z - y)/(nm)` for a batch of n and m outputs. There is no factor of 1/2.
-mean_squared_error = Loss(
-    "mean_squared_error", False, _mean_squared_error, _check_targets, lambda Z, y: None
-)
+mean_squared_error = Loss("mean_squared_error", False, _mean_squared_error, _check_targets)
 
 #: Every loss by its name.
 LOSSES = {

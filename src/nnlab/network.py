@@ -17,25 +17,77 @@ from nnlab import activations, checks, initializers, losses
 from nnlab.losses import Loss
 
 
-class _Views(list):
-    """Views into theta. What is assigned to one is written into theta."""
+class _Layers(tuple):
+    """One array a layer. What is assigned to a layer, or to a slice, is written into its array."""
 
     def __setitem__(self, l, value):
-        self[l][...] = value
+        if isinstance(l, slice):
+            _write(self[l], value)
+        else:
+            _write((self[l],), (value,))
 
 
-def _views(theta, sizes):
-    """Return the lists W, b of views into the last axis of ``theta``, layer after layer."""
-    W, b, start = _Views(), _Views(), 0
+def _write(arrays, values):
+    """Write values into arrays: into all of them or, where one does not fit, into none."""
+    if not isinstance(values, Sequence | np.ndarray):
+        raise TypeError(f"a list of {len(arrays)} arrays must be assigned; got {values!r}")
+    if len(values) != len(arrays):
+        raise ValueError(f"a list of {len(arrays)} arrays must be assigned; got {len(values)}")
+    pairs = list(zip(arrays, [checks.array("the value", each) for each in values], strict=True))
+    for array, value in pairs:
+        try:
+            np.broadcast_to(value, array.shape)
+        except ValueError:
+            raise ValueError(
+                f"the value must fit the shape {array.shape}; got shape {value.shape}"
+            ) from None
+    for array, value in pairs:
+        array[...] = value
+
+
+class _Layered:
+    """An object that is made once: what is assigned is written into its arrays.
+
+    So arrays that are views of each other stay views of each other, and nothing can be exchanged
+    for something that does not fit the rest. Copies and pickles leave the views out and make them
+    again, for else they would hold arrays of their own.
+    """
+
+    def __setattr__(self, name, value):
+        if name not in self._arrays:
+            raise AttributeError(
+                f"{name} cannot be assigned: of {type(self).__name__}, only "
+                f"{', '.join(self._arrays)} can, which writes into the arrays that are there"
+            )
+        here = getattr(self, name)
+        if isinstance(here, _Layers):
+            here[:] = value
+        else:
+            _write((here,), (value,))
+
+    def __delattr__(self, name):
+        raise AttributeError(f"{name} cannot be deleted: {type(self).__name__} needs it")
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name not in self._views}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        vars(self).update(self._make_views())
+
+
+def _split(theta, sizes):
+    """Return W and b, which are views into the last axis of ``theta``, layer after layer."""
+    W, b, start = [], [], 0
     for fan_in, fan_out in pairwise(sizes):
         stop = start + fan_in * fan_out
         W.append(theta[..., start:stop].reshape(*theta.shape[:-1], fan_in, fan_out))
         b.append(theta[..., stop : stop + fan_out])
         start = stop + fan_out
-    return W, b
+    return _Layers(W), _Layers(b)
 
 
-class Signals:
+class Signals(_Layered):
     """All that one forward and one backward pass compute, in buffers that can be used again.
 
     Parameters
@@ -47,19 +99,21 @@ class Signals:
     batch_size : int
         Examples.
 
+    What is assigned to an array is written into it; nothing else can be assigned.
+
     Attributes
     ----------
     X : ndarray (..., batch, fan_in)
         The batch that went in.
-    Z, A : list of ndarray (..., batch, fan_out)
+    Z, A : tuple of ndarray (..., batch, fan_out)
         Pre-activations and activations, layer by layer. ``A[-1]`` is ``Z[-1]``: the logits.
-    dZ : list of ndarray (..., batch, fan_out)
+    dZ : tuple of ndarray (..., batch, fan_out)
         Backward signals ∂L/∂Z, layer by layer, filled in by :meth:`MLP.backward`.
     dtheta : ndarray (..., n_parameters)
         The gradient of all parameters.
-    dW : list of ndarray (..., fan_in, fan_out)
+    dW : tuple of ndarray (..., fan_in, fan_out)
         Gradients of the weights, layer by layer: views into ``dtheta``.
-    db : list of ndarray (..., fan_out)
+    db : tuple of ndarray (..., fan_out)
         Gradients of the biases, layer by layer: views into ``dtheta``.
 
     Examples
@@ -71,17 +125,28 @@ class Signals:
     [(4, 3), (4, 1)]
     """
 
+    _arrays = ("Z", "A", "dZ", "dtheta", "dW", "db")
+    _views = ("A", "dW", "db")
+
     def __init__(self, net: "MLP", lead: tuple[int, ...], batch_size: int):
         def buffers(sizes):
-            return [np.empty((*lead, batch_size, size), net.dtype) for size in sizes]
+            return _Layers(np.empty((*lead, batch_size, size), net.dtype) for size in sizes)
 
-        self.X = None
-        self.Z = buffers(net.sizes[1:])
-        self.A = [*buffers(net.sizes[1:-1]), self.Z[-1]]
-        self.dZ = buffers(net.sizes[1:])
-        self._slope = buffers(net.sizes[1:-1])
-        self.dtheta = np.zeros((*lead, net.theta.shape[-1]), net.dtype)
-        self.dW, self.db = _views(self.dtheta, net.sizes)
+        self.__setstate__(
+            {
+                "X": None,
+                "Z": buffers(net.sizes[1:]),
+                "dZ": buffers(net.sizes[1:]),
+                "dtheta": np.zeros((*lead, net.theta.shape[-1]), net.dtype),
+                "_sizes": net.sizes,
+                "_hidden": buffers(net.sizes[1:-1]),
+                "_slope": buffers(net.sizes[1:-1]),
+            }
+        )
+
+    def _make_views(self):
+        dW, db = _split(self.dtheta, self._sizes)
+        return {"A": _Layers((*self._hidden, self.Z[-1])), "dW": dW, "db": db}
 
     @property
     def logits(self) -> np.ndarray:
@@ -89,7 +154,7 @@ class Signals:
         return self.Z[-1]
 
 
-class MLP:
+class MLP(_Layered):
     r"""A multi-layer perceptron, or an ensemble of them.
 
     Parameters
@@ -113,10 +178,11 @@ class MLP:
 
     Attributes
     ----------
-    W : list of ndarray (..., fan_in, fan_out)
-        Weights, layer by layer: views into :attr:`theta`.
-    b : list of ndarray (..., fan_out)
-        Biases, layer by layer: views into :attr:`theta`.
+    W : tuple of ndarray (..., fan_in, fan_out)
+        Weights, layer by layer: views into :attr:`theta`. What is assigned to ``W``, to ``W[l]``
+        or to a slice is written into it.
+    b : tuple of ndarray (..., fan_out)
+        Biases, layer by layer: views into :attr:`theta`, as ``W``.
     sizes : tuple of int
         Widths from the inputs to the outputs.
     activation : Activation
@@ -140,6 +206,9 @@ class MLP:
     (4, 1)
     """
 
+    _arrays = ("theta", "W", "b")
+    _views = ("W", "b")
+
     def __init__(
         self,
         sizes: Sequence[int],
@@ -151,13 +220,14 @@ class MLP:
         ensemble: int | tuple[int, ...] = (),
         dtype=np.float64,
     ):
-        self.sizes = checks.sizes(sizes)
-        self.activation = activations.get(activation)
-        self.dtype = checks.float_dtype(dtype)
-        ensemble = (ensemble,) if np.ndim(ensemble) == 0 else tuple(ensemble)
-        ensemble = tuple(checks.positive_int("ensemble", size) for size in ensemble)
-        n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(self.sizes))
-        self._own(np.empty((*ensemble, n_parameters), self.dtype))
+        sizes, dtype = checks.sizes(sizes), checks.float_dtype(dtype)
+        if isinstance(ensemble, Sequence):
+            ensemble = checks.shape("ensemble", ensemble)
+        else:
+            ensemble = (checks.positive_int("ensemble", ensemble),)
+        n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+        theta = np.empty((*ensemble, n_parameters), dtype)
+        self._make(sizes, activations.get(activation), theta)
         inits = initializers.one_a_layer("init", init, self.depth)
         bias_inits = initializers.one_a_layer("bias_init", bias_init, self.depth)
         for each in bias_inits:
@@ -167,9 +237,12 @@ class MLP:
             W[...] = draw_W(rng, W.shape, self.dtype)
             b[...] = draw_b(rng, b.shape, self.dtype)
 
-    def _own(self, theta):
-        self._theta = theta
-        self.W, self.b = _views(theta, self.sizes)
+    def _make(self, sizes, activation, theta):
+        parts = {"sizes": sizes, "activation": activation, "dtype": theta.dtype, "_theta": theta}
+        self.__setstate__(parts)
+
+    def _make_views(self):
+        return dict(zip(("W", "b"), _split(self._theta, self.sizes), strict=True))
 
     @property
     def theta(self) -> np.ndarray:
@@ -178,10 +251,6 @@ class MLP:
         What is assigned is written into the same array.
         """
         return self._theta
-
-    @theta.setter
-    def theta(self, value):
-        self._theta[...] = value
 
     @property
     def depth(self) -> int:
@@ -194,7 +263,7 @@ class MLP:
         return self.theta.shape[:-1]
 
     def __repr__(self) -> str:
-        copies = f"{' × '.join(map(str, self.ensemble))} × " if self.ensemble else ""
+        copies = "".join(f"{size} x " for size in self.ensemble)
         return (
             f"MLP({copies}{'-'.join(map(str, self.sizes))}, {self.activation.name}, "
             f"{self.theta.shape[-1]} parameters, {self.dtype})"
@@ -222,26 +291,17 @@ class MLP:
         >>> import numpy as np
         >>> net = MLP((2, 1), rng=np.random.default_rng(0))
         >>> net.with_theta(np.zeros((100, 3)))
-        MLP(100 × 2-1, tanh, 3 parameters, float64)
+        MLP(100 x 2-1, tanh, 3 parameters, float64)
         """
         if not isinstance(theta, np.ndarray) or theta.shape[-1:] != self.theta.shape[-1:]:
             raise ValueError(
-                f"theta must be an ndarray (..., {self.theta.shape[-1]}); "
-                f"got {type(theta).__name__} of shape {np.shape(theta)}"
+                f"theta must be an ndarray (..., {self.theta.shape[-1]}); got "
+                f"{f'shape {theta.shape}' if isinstance(theta, np.ndarray) else repr(theta)}"
             )
         checks.float_dtype(theta.dtype)
         other = object.__new__(MLP)
-        other.sizes, other.activation, other.dtype = self.sizes, self.activation, theta.dtype
-        other._own(theta)
+        other._make(self.sizes, self.activation, theta)
         return other
-
-    def __getstate__(self):
-        # The views are left out and made again, or a pickle and a deepcopy would hold copies.
-        return {name: value for name, value in vars(self).items() if name not in ("W", "b")}
-
-    def __setstate__(self, state):
-        vars(self).update(state)
-        self._own(self._theta)
 
     def copy(self) -> "MLP":
         """Return a network with parameters of its own, equal to these.
@@ -331,7 +391,7 @@ class MLP:
         >>> import numpy as np
         >>> net = MLP((2, 3, 1), "relu", "zeros", rng=np.random.default_rng(0))
         >>> net.forward([[1.0, 2.0]]).A
-        [array([[0., 0., 0.]]), array([[0.]])]
+        (array([[0., 0., 0.]]), array([[0.]]))
         """
         X = self.check_inputs(X)
         return self.forward_into(Signals(self, self.ensemble, X.shape[-2]), X)
@@ -359,7 +419,7 @@ class MLP:
         >>> net.forward_into(buffers, X) is buffers
         True
         """
-        signals.X = A = X
+        vars(signals)["X"] = A = X
         for l in range(self.depth):
             Z = np.matmul(A, self.W[l], out=signals.Z[l])
             Z += self.b[l][..., None, :]
@@ -386,6 +446,11 @@ class MLP:
         Signals
             The same object, with ``dZ``, ``dW``, ``db`` and ``dtheta`` filled in.
 
+        Raises
+        ------
+        TypeError, ValueError
+            If these are no signals, or ``dlogits`` has not the shape of the logits.
+
         Examples
         --------
         >>> import numpy as np
@@ -394,7 +459,35 @@ class MLP:
         >>> signals.dtheta
         array([3., 6., 3.])
         """
-        signals.dZ[-1][...] = dlogits
+        checks.instance("signals", signals, Signals)
+        dlogits = checks.array("dlogits", dlogits, self.dtype)
+        if dlogits.shape != signals.logits.shape:
+            raise ValueError(f"dlogits must be {signals.logits.shape}; got shape {dlogits.shape}")
+        signals.dZ[-1] = dlogits
+        return self.backward_into(signals)
+
+    def backward_into(self, signals: Signals) -> Signals:
+        """Do what :meth:`backward` does, unchecked, from ``signals.dZ[-1]``: for inner loops.
+
+        Parameters
+        ----------
+        signals : Signals
+            Where ∂L/∂Z of the last layer has been filled in.
+
+        Returns
+        -------
+        Signals
+            The same object.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> net = MLP((2, 1), rng=np.random.default_rng(0))
+        >>> signals = net.forward([[1.0, 2.0]])
+        >>> signals.dZ[-1] = 3.0
+        >>> net.backward_into(signals).dtheta
+        array([3., 6., 3.])
+        """
         for l in reversed(range(self.depth)):
             dZ = signals.dZ[l]
             A = signals.A[l - 1] if l else signals.X

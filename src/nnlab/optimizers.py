@@ -85,6 +85,7 @@ class SGD:
         callable
             ``step(gradient)``, which moves ``theta`` in place.
         """
+        checks.parameters(theta)
         lr, velocity = _rate(self.lr, theta), np.zeros_like(theta) if self.momentum else None
         buffer = np.empty_like(theta[..., :BLOCK])
 
@@ -168,6 +169,7 @@ class Adam:
         callable
             ``step(gradient)``, which moves ``theta`` in place.
         """
+        checks.parameters(theta)
         lr, mean, square = _rate(self.lr, theta), np.zeros_like(theta), np.zeros_like(theta)
         count = 0
 

@@ -49,7 +49,11 @@ def expectation(f: Callable, std) -> np.ndarray:
     >>> float(expectation(np.square, 3.0).round(10))
     9.0
     """
-    std = np.asarray(std, dtype=np.float64)
+    if not callable(f):
+        raise TypeError(f"f must be a function; got {f!r}")
+    std = checks.array("std", std, np.float64)
+    if std.size == 0:
+        raise ValueError("std must hold at least one number; got none")
     if not np.isfinite(std).all() or (std < 0).any():
         raise ValueError(f"std must be finite and at least 0; got {std}")
     # The normal is negligible (1e-32) beyond 12 std. Panels that double follow φ, which changes on
@@ -97,7 +101,7 @@ def gain(activation) -> float:
     return 1 / math.sqrt(float(expectation(lambda z: phi(z) ** 2, 1.0)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     r"""What the mean-field theory says of each layer, in arrays of shape (depth,).
 
@@ -172,6 +176,8 @@ def predict(sizes: Sequence[int], activation, init, mean_square_x=1.0) -> Predic
     phi = activations.get(activation)
     inits = initializers.one_a_layer("init", init, len(sizes) - 1)
     q = np.atleast_1d(checks.array("mean_square_x", mean_square_x, np.float64))
+    if q.size == 0:
+        raise ValueError("mean_square_x must hold at least one number; got none")
     if (checks.finite("mean_square_x", q) < 0).any():
         raise ValueError(f"mean_square_x must be at least 0; got {q.min()}")
     rows = []

@@ -1,7 +1,7 @@
 """Train a network and keep a record of what happened."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,10 @@ from tqdm.auto import tqdm
 from nnlab import checks, losses
 from nnlab.datasets import batches
 from nnlab.network import MLP, Signals
+from nnlab.optimizers import SGD, Adam
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class History:
     """What :func:`fit` saw.
 
@@ -83,6 +84,7 @@ def evaluate(net: MLP, X, y, loss, *, chunk: int = 2000) -> tuple[np.ndarray, np
     >>> float(loss.round(4)), float(accuracy)
     (0.6931, 0.5)
     """
+    checks.instance("net", net, MLP)
     loss = losses.get(loss)
     X, chunk = net.check_inputs(X), checks.positive_int("chunk", chunk)
     y = loss.check((*X.shape[:-1], net.sizes[-1]), y)
@@ -164,6 +166,7 @@ def fit(
     >>> history.steps, bool(history.loss[-1] < 0.05)
     (500, True)
     """
+    checks.instance("net", net, MLP)
     loss = losses.get(loss)
     X = net.check_inputs(X)
     if X.ndim != 2:
@@ -175,10 +178,14 @@ def fit(
     batch_size = n if full_batch else min(n, checks.positive_int("batch_size", batch_size))
     if not full_batch:
         checks.generator(rng)
-    if not hasattr(optimizer, "start"):
+    if not isinstance(optimizer, SGD | Adam):
         raise TypeError(f"optimizer must be SGD(...) or Adam(...); got {optimizer!r}")
     if test is not None and not (isinstance(test, list | tuple) and len(test) == 2):
         raise TypeError(f"test must be a pair (X, y); got {type(test).__name__}")
+    if not isinstance(callbacks, list | tuple) or not all(map(callable, callbacks)):
+        raise TypeError(f"callbacks must be a list of functions, [f]; got {callbacks!r}")
+    if not isinstance(progress, str | None):
+        raise TypeError(f"progress must be the label of the bar; got {progress!r}")
     per_epoch = -(-n // batch_size)
     every = (
         per_epoch
@@ -252,17 +259,17 @@ def fit(
 class Snapshots:
     """A callback for :func:`fit` that keeps copies of the parameters at chosen steps.
 
+    Every fit begins anew, and drops what was kept before.
+
     Parameters
     ----------
     steps : iterable of int
         At which steps to copy; 0 is the start.
 
-    Attributes
-    ----------
-    steps : list of int
-        The steps that were reached.
-    theta : list of ndarray (..., n_parameters)
-        The copies, in the order of ``steps``.
+    Raises
+    ------
+    TypeError, ValueError
+        If a step is not a whole number of at least 0.
 
     Examples
     --------
@@ -275,12 +282,28 @@ class Snapshots:
     ([0, 10], 2)
     """
 
-    def __init__(self, steps):
-        self._wanted = {int(step) for step in steps}
-        self.steps, self.theta = [], []
+    def __init__(self, steps: Iterable[int]):
+        if not isinstance(steps, Iterable):
+            raise TypeError(f"steps must be whole numbers, for example range(10); got {steps!r}")
+        self._wanted = {checks.whole_number("every step in steps", step) for step in steps}
+        self._kept = []
+
+    def __repr__(self) -> str:
+        return f"Snapshots({len(self._kept)} of {len(self._wanted)} steps)"
 
     def __call__(self, step, net, signals):
         """Copy the parameters if ``step`` is one of those asked for."""
+        if step == 0:
+            self._kept = []
         if step in self._wanted:
-            self.steps.append(step)
-            self.theta.append(net.theta.copy())
+            self._kept.append((step, net.theta.copy()))
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps that were reached."""
+        return [step for step, _ in self._kept]
+
+    @property
+    def theta(self) -> list[np.ndarray]:
+        """The copies (..., n_parameters), in the order of :attr:`steps`."""
+        return [theta for _, theta in self._kept]
