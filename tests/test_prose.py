@@ -49,7 +49,7 @@ ALLOWED = {
         "37.5 %": CHOSEN,  # 60 of 160
         "0.001": CHOSEN,
         "0.00001": CHECKED,
-        "0.01": CHOSEN,
+        "1 %": CHOSEN,
     },
     "02_symmetry": {
         "99 %": CHOSEN,

@@ -33,7 +33,7 @@ def _gradient(theta, X, y):
 
 
 def A1():
-    r"""Logistic regression has $\sigma' = \sigma(1 - \sigma)$ and gradients $(a - y)\,x_i$, $a - y$."""
+    r"""In logistic regression $\sigma' = \sigma(1 - \sigma)$; gradients $(a - y) x_i$, $a - y$."""
     X, y = _data()
     theta = np.random.default_rng(0).normal(0, 2, (100, 3))
     a, e = np.linspace(0.01, 0.99, 981), 1e-6
