@@ -14,66 +14,22 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 BOOK = Path(__file__).parent.parent / "book"
-# Runs in the kernel, before the first cell.
-TWICE = '''
-def _run_twice():
-    import ast
-    import joblib
-
-    shell = get_ipython()
-    running = [None]  # what the cell that runs has found, as hashes by name
-
-    def from_elsewhere(source):
-        """The names that a cell reads before it sets them itself."""
-        read, own = set(), set()
-        for statement in ast.parse(source).body:
-            nodes = [*ast.walk(statement)]
-            names = [node for node in nodes if isinstance(node, ast.Name)]
-            grown = [node.target for node in nodes if isinstance(node, ast.AugAssign)]
-            read |= {name.id for name in names if isinstance(name.ctx, ast.Load)} - own
-            read |= {name.id for name in grown if isinstance(name, ast.Name)} - own
-            own |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
-        return read & shell.user_ns.keys()
-
-    def hashes(names):
-        found = {}
-        for name in names:
-            try:
-                found[name] = joblib.hash(shell.user_ns.get(name))
-            except Exception:  # what cannot be pickled: modules, figures
-                continue
-        return found
-
-    def before(info):
-        if running[0] is None:
-            source = shell.transform_cell(info.raw_cell)
-            running[0] = hashes(from_elsewhere(source))
-
-    def after(result):
-        found, running[0] = running[0], {}
-        if found and result.success and hashes(found) != found:
-            source = result.info.raw_cell
-            print("again:", source.splitlines()[0])
-            again = shell.run_cell(source)
-            if not again.success:
-                shell.user_ns["_failed"] = again.error_in_exec
-        running[0] = None
-
-    shell.user_ns["_failed"] = None
-    shell.events.register("pre_run_cell", before)
-    shell.events.register("post_run_cell", after)
-
-
-_run_twice()
-'''
-LAST = "if _failed:\n    raise _failed"
+# In the kernel: before the first cell, and after each.
+FIRST = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from twice import Twice
+twice = Twice(get_ipython())
+del sys.path[0], Twice
+"""
+THEN = "twice.check()"
 
 
 def run_twice(nb: NotebookNode, folder: Path) -> NotebookNode:
     """Run ``nb`` with each cell that changes what others have made run twice; return it."""
     cells = [cell for cell in nb.cells if cell.cell_type == "code"]
-    pairs = [(cell, new_code_cell(LAST)) for cell in cells]
-    doubled = new_notebook(cells=[new_code_cell(TWICE), *(c for pair in pairs for c in pair)])
+    pairs = [(cell, new_code_cell(THEN)) for cell in cells]
+    doubled = new_notebook(cells=[new_code_cell(FIRST), *(c for pair in pairs for c in pair)])
     try:
         outputs.run(doubled, folder)
     except CellExecutionError as error:
