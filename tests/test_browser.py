@@ -268,6 +268,7 @@ def saved_explorers() -> dict[str, list[Saved]]:
             for cell in nb["cells"]
             for output in cell.get("outputs", [])
             if (view := output.get("data", {}).get("application/vnd.jupyter.widget-view+json"))
+            and view["model_id"] in state  # or test_notebooks.py complains
             and "nnlab-explorer" in (box := state[view["model_id"]]["state"])["_dom_classes"]
         ]
         if boxes:
