@@ -13,23 +13,26 @@ from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 
 SCRIPT = re.compile(r'\s*<script[^>]* src="[^"]*fontawesome\.js[^"]*"></script>')
-RULE = re.compile(r'((?:\.fa-[\w-]+::?before,?)+)\{content:"\\(\w+)"\}')
-SIGN = re.compile(r'"\\(f[0-9a-f]{3})"')
+RULE = re.compile(r'((?:\.fa-[\w-]+::?before,?)+)\{content:"(.)"\}')
+SIGN = re.compile("[\uf000-\uf8ff]")
 
 
-def used(site: Path) -> set[int]:
-    """The code points of the icons that pages, scripts and style sheets ask for."""
-    pages = [*site.rglob("*.html"), *site.glob("_static/**/*.js"), *site.glob("_static/*.css")]
-    text = "".join(path.read_text(encoding="utf-8") for path in pages)
-    names = set(re.findall(r"\bfa-[a-z0-9-]+", text))
-    codes = set(SIGN.findall(text))
-    for path in site.glob("_static/styles/*.css"):
-        style = path.read_text(encoding="utf-8")
-        for selectors, code in RULE.findall(style):
-            if names & set(re.findall(r"fa-[\w-]+", selectors)):
-                codes.add(code)
-        codes |= set(SIGN.findall(RULE.sub("", style)))  # such as those of admonitions
-    return {int(code, 16) for code in codes}
+def read(path: Path) -> str:
+    """The text of a file, with signs for their escapes."""
+    text = path.read_text(encoding="utf-8")
+    return re.sub(r"\\(f[0-9a-f]{3})", lambda code: chr(int(code[1], 16)), text)
+
+
+def used(site: Path) -> str:
+    """The icons that pages, scripts and style sheets ask for."""
+    pages = "".join(map(read, [*site.rglob("*.html"), *site.glob("_static/**/*.js")]))
+    names = set(re.findall(r"\bfa-[a-z0-9-]+", pages))
+    styles = "".join(map(read, site.glob("_static/**/*.css")))
+    signs = SIGN.findall(RULE.sub("", styles))  # such as those of admonitions
+    for selectors, sign in RULE.findall(styles):
+        if names & set(re.findall(r"fa-[\w-]+", selectors)):
+            signs.append(sign)
+    return "".join(signs)
 
 
 def replace(app: Sphinx, error: Exception | None) -> None:
@@ -45,7 +48,7 @@ def replace(app: Sphinx, error: Exception | None) -> None:
         page.write_text(SCRIPT.sub("", text), encoding="utf-8", newline="\n")
     font = TTFont(fonts / "fa-solid-900.ttf", recalcTimestamp=False)
     subset = Subsetter(Options(layout_features=[], hinting=False))
-    subset.populate(unicodes=used(site))
+    subset.populate(text=used(site))
     subset.subset(font)
     font.flavor = "woff"
     font.save(site / "_static" / "icons.woff")
