@@ -13,7 +13,7 @@ book: .venv/book ## Build the site into _build/html; a warning is an error
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
 
 notebooks: book ## Write run copies of the chapters, which need no book, into _build/notebooks
-	$(BIN)/python tests/notebooks.py
+	$(BIN)/jupyter-book build . -W -n --keep-going --builder custom --custom-builder notebooks
 
 offline: book ## Pack the site for people without network into _build/nnlab-offline.zip
 	$(BIN)/python tests/offline.py
