@@ -10,7 +10,7 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
-CONVERTER = LatexToMathML(fancy_error=False)
+CONVERTER = LatexToMathML(annotation=True, fancy_error=False)
 
 logger = logging.getLogger(__name__)
 

@@ -23,6 +23,9 @@ window.addEventListener("load", () => {
   new ResizeObserver(mend).observe(document.querySelector(".bd-article") ?? document.body);
 });
 
+// The search fetches the pages that it found, to quote them: on a disk it may not.
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SEARCH_SUMMARY = false;
+
 // Paper is white.
 let theme;
 window.addEventListener("beforeprint", () => {
