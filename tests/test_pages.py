@@ -45,6 +45,8 @@ def minutes(article: bs4.Tag) -> float:
     stops = len(core.select(STOPS))
     for part in core.select("div.math, div.cell"):
         part.decompose()
+    for formula in core.select("math"):
+        formula.replace_with("formula")
     return len(core.get_text(" ").split()) / WORDS_A_MINUTE + stops
 
 

@@ -96,6 +96,8 @@ def words_of_page(html: str) -> list[str]:
     for quiz in article.select("fieldset.quiz"):
         for letter, choice in zip("abcdef", quiz.select("label"), strict=False):
             choice.insert(0, f"{letter}) ")
+    for formula in article.select("math"):
+        formula.replace_with(formula.find("annotation").text)
     for number in article.select("span.eqno"):
         number.parent.append(number.extract())
     return words(article)
