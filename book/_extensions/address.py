@@ -23,10 +23,9 @@ BINDER = "https://mybinder.org"
 
 def checked(name: str, url: str) -> str:
     """Return ``url`` without a slash at its end, if it is empty or a web address."""
-    url = (url or "").strip().rstrip("/")
     if url and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", url):
         raise ConfigError(f"{name} must be a web address like https://example.org/book; got {url}")
-    return url
+    return (url or "").rstrip("/")
 
 
 def github(repository: str) -> str:

@@ -16,11 +16,10 @@ from typing import Any
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
-import numpy as np
 from ipywidgets import jslink
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
-from PIL import Image
 
 from nnlab import checks
 
@@ -28,11 +27,10 @@ from nnlab import checks
 MAX_AXES = 3
 #: How many frames it may have.
 MAX_FRAMES = 200
-#: How many bytes of a page it may take.
-MAX_BYTES = 1_000_000
+#: How many bytes of a notebook it may take.
+MAX_BYTES = 3_000_000
 OVERHEAD = 2_000  # bytes per frame, enough for the widgets that hold it
-DPI = 100  # pixels of the page per inch of a figure
-COLORS = 64  # of a frame: what is plain keeps its colour, and the file is half the size
+DPI = 144  # pixels per inch of what is heavy in a figure; the rest is lines and letters
 INTERVAL = 600  # milliseconds per frame of an animation
 
 
@@ -99,7 +97,7 @@ def explore(
     TypeError
         If an argument is, or ``render`` returns, something else.
     ValueError
-        If there are too few or too many axes, values or frames; if they take more than 1 MB;
+        If there are too few or too many axes, values or frames; if they take more than 3 MB;
         if a text is empty, or two frames have the same alternative text; if ``start`` names what
         is not there.
 
@@ -231,7 +229,7 @@ def _frames(render, axes):
         pages.append(_image(figure, alt))
     if (size := sum(len(page) + OVERHEAD for page in pages)) > MAX_BYTES:
         raise ValueError(
-            f"an explorer must take at most {MAX_BYTES / 1e6:.2f} MB of a page; "
+            f"an explorer must take at most {MAX_BYTES / 1e6:.2f} MB of a notebook; "
             f"got {size / 1e6:.2f} MB in {len(pages)} frames"
         )
     first = widgets.HTML(pages[0])
@@ -241,18 +239,18 @@ def _frames(render, axes):
 
 def _image(figure, alt):
     """Return a figure as an HTML image with its bytes inside."""
-    figure.set_dpi(2 * DPI)  # for screens of high density
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    picture = picture.quantize(COLORS, dither=Image.Dither.NONE).convert("RGB")
-    picture.save(file := io.BytesIO(), "WEBP", lossless=True, quality=100)
-    width, height = (round(DPI * inches) for inches in figure.get_size_inches())
+    figure.set_dpi(DPI)
+    for contours in figure.findobj(ContourSet):
+        contours.set_rasterized(len(contours.levels) > 5)  # or a frame would hold every contour
+    with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nnlab"}):
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # the same file each time
+        FigureCanvasSVG(figure).print_svg(file := io.BytesIO(), metadata=nothing)
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
     # Its size keeps the place free, and "sync" spares the flash of white between two frames.
     return (
         f'<img alt="{html.escape(alt)}" width="{width}" height="{height}" decoding="sync" '
         'style="max-width: 100%; height: auto" '
-        f'src="data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}">'
+        f'src="data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}">'
     )
 
 

@@ -41,6 +41,8 @@ COLORS = {
 }
 #: The colours of the points of a two-class problem, 0 and 1.
 CLASSES = ("#0072B2", "#D55E00")
+#: The id of what keeps its colours where a dark page gives a figure others.
+KEPT = "kept"
 
 
 def color(name: str) -> str | None:
@@ -283,7 +285,9 @@ def field(
         raise ValueError(f"values must be ({len(y)}, {len(x)}); got {np.shape(values)}")
     filled = ax.contourf(x, y, values, levels=levels, extend="both")
     filled.set_rasterized(True)  # or the file of the figure would hold every contour
-    ax.figure.colorbar(filled, ax=ax, label=label)
+    bar = ax.figure.colorbar(filled, ax=ax, label=label)
+    for part in (bar.solids, *bar.ax.patches):
+        part.set_gid(KEPT)
     ax.grid(False)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return ax
@@ -386,7 +390,8 @@ def table(
         *rgb, _ = picture.cmap(picture.norm(value))
         # Rec. 601 luma: black on pale cells, white on dark ones.
         dark = np.dot(rgb, (0.299, 0.587, 0.114)) < 0.5
-        ax.text(j, i, text[i][j], ha="center", va="center", color="white" if dark else "black")
+        shade = "white" if dark else "black"
+        ax.text(j, i, text[i][j], ha="center", va="center", color=shade, gid=KEPT)
     return ax
 
 
