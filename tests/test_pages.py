@@ -80,6 +80,13 @@ def test_the_answer_to_a_prediction_is_folded(chapter):
     assert not any(answer.has_attr("open") for answer in answers)
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_folded_box_has_a_title_to_open_it_by(chapter):
+    # At a box without one the script that folds boxes stops, and the rest of the page lies open.
+    boxes = article(chapter).select(".admonition.dropdown")
+    assert [box.text for box in boxes if not box.select_one(":scope > .admonition-title")] == []
+
+
 # Tests of the measures, on small pages
 
 

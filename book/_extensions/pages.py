@@ -5,6 +5,7 @@
   claim's row in the ledger, with the verdict that stands there, and the row leads back to it.
 * A section whose title starts with "Go deeper" is optional, and a folded part whose title starts
   with "You were right if" is an answer: both get a class, for the style sheet.
+* A folded proof gets a title to open it by.
 """
 
 import ast
@@ -69,6 +70,16 @@ def shape(app: Sphinx, document: nodes.document) -> None:
     for part in document.findall(nodes.container):
         if part.get("design_component") == "dropdown" and part[0].astext().startswith(ANSWER):
             part["container_classes"].append("answer")
+    for proof in document.findall(nodes.admonition):
+        if {"proof", "dropdown"} <= {*proof["classes"]}:
+            entitle(proof)
+
+
+def entitle(proof: nodes.admonition) -> None:
+    """Give a folded proof a title: the script that folds it stops at a box that has none."""
+    start = proof.next_node(nodes.Text)
+    start.parent.replace(start, nodes.Text(start.removeprefix("Proof. ")))
+    proof.insert(0, nodes.title("", "Proof"))
 
 
 def setup(app: Sphinx) -> dict:
