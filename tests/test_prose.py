@@ -46,11 +46,10 @@ SAID = "quoted from a source, a claim or a paper"
 THEORY = "follows from a formula on the page"
 ALLOWED = {
     "01_logistic_regression": {
-        "0.5": SAID,  # the gradient of b
         "37.5 %": CHOSEN,  # 60 of 160
         "0.001": CHOSEN,
         "0.00001": CHECKED,
-        "0.01": CHOSEN,
+        "1 %": CHOSEN,
     },
     "02_symmetry": {
         "99 %": CHOSEN,
