@@ -1,0 +1,123 @@
+"""Work that is done side by side: a worker a core, each with matrix products of its own.
+
+NumPy lets go of Python's lock while it computes, so threads are enough. Within a worker, BLAS is
+held to one thread: its own threads would wait for each other at every product, and wait busily.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> usable_cores() >= 1
+    True
+    """
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_controller = cache(ThreadpoolController)  # finding the libraries takes a while
+_lock, _users, _limit = threading.Lock(), 0, None
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread meanwhile, in the whole process.
+
+    Whoever is first sets the limit and whoever is last takes it away, so it does no harm if
+    several threads do this at once.
+
+    Examples
+    --------
+    >>> with one_blas_thread():
+    ...     product = np.ones((2, 3)) @ np.ones((3, 2))
+    """
+    global _users, _limit
+    with _lock:
+        if _users == 0:
+            _limit = _controller().limit(limits=1, user_api="blas")
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _limit.restore_original_limits()
+
+
+def side_by_side(runs: Sequence[Iterator[bool]], workers: int) -> list[Iterator[bool]]:
+    """Let every run go on until it comes to a meeting, or to its end.
+
+    A run is an iterator. It yields True at a meeting, and False now and then between meetings:
+    then it may have to wait, so that all runs come forward alike even where there are more of
+    them than workers. Warnings of floating-point errors are off.
+
+    Parameters
+    ----------
+    runs : sequence of iterator
+        What is to be done.
+    workers : int
+        How many are worked on at once.
+
+    Returns
+    -------
+    list of iterator
+        Those that are at a meeting, in the order of ``runs``; the others are over.
+
+    Examples
+    --------
+    >>> runs = [iter([False, True]), iter([])]
+    >>> side_by_side(runs, 2) == runs[:1]
+    True
+    """
+    waiting, met, stop = deque(runs), set(), threading.Event()
+
+    def work():
+        while waiting and not stop.is_set():
+            try:
+                run = waiting.popleft()
+            except IndexError:  # Another worker was faster.
+                return
+            try:
+                with np.errstate(all="ignore"):
+                    state = next(run, None)
+            except BaseException:
+                stop.set()
+                raise
+            if state:
+                met.add(run)
+            elif state is not None:
+                waiting.append(run)
+
+    workers = min(workers, len(runs))
+    if workers == 1:
+        work()
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            futures = [pool.submit(work) for _ in range(workers)]
+            try:
+                for future in futures:
+                    future.result()
+            finally:
+                stop.set()  # Whoever is still at work has been left alone by an error.
+    return [run for run in runs if run in met]
