@@ -151,7 +151,7 @@ def _relu(Z, out):
 
 
 def _relu_slope(Z, A, out):
-    np.greater(Z, 0, out=out, casting="unsafe")
+    np.sign(A, out=out)
 
 
 def _leaky(Z, out, alpha):

@@ -199,41 +199,33 @@ def _check_targets(shape, y):
 
 
 def _binary_cross_entropy(Z):
-    t, e, negative = (
-        np.empty_like(Z[..., 0]),
-        np.empty_like(Z[..., 0]),
-        np.empty(Z.shape[:-1], bool),
-    )
-    sign = np.empty(Z.shape[:-1], Z.dtype)
+    n = Z.shape[-2]
+    sign, t, e = np.empty(Z.shape[:-1], Z.dtype), np.empty_like(Z[..., 0]), np.empty_like(Z[..., 0])
 
     def step(Z, y, value, dZ):
         # With labels as ±1 both cases are one: the loss is log(1 + e^t), its slope ±σ(t).
-        dz = dZ[..., 0]
-        np.multiply(y, -2, out=sign)
-        np.add(sign, 1, out=sign)
+        sign[...] = y
+        np.subtract(1, np.multiply(sign, 2, out=sign), out=sign)
         np.multiply(sign, Z[..., 0], out=t)
-        np.abs(t, out=e)
-        np.negative(e, out=e)
-        np.exp(e, out=e)  # the exponent is never positive
-        np.add(e, 1, out=dz)
-        np.divide(sign, dz, out=dz)
-        np.multiply(dz, e, out=dz, where=np.less(t, 0, out=negative))
-        np.divide(dz, Z.shape[-2], out=dz)
-        np.log1p(e, out=e)
-        np.maximum(t, 0, out=t)
-        np.add(t, e, out=t)
-        np.mean(t, -1, out=value)
+        dz = np.negative(t, out=dZ[..., 0])
+        with np.errstate(over="ignore"):  # Where e^−t is infinite, σ(t) is 0 to the last digit.
+            np.exp(dz, out=dz)
+        np.add(dz, 1, out=dz)
+        np.divide(np.divide(sign, n, out=sign), dz, out=dz)
+        # log(1 + e^t) = max(t, 0) + log(1 + e^−|t|), whose exponent is never positive.
+        np.exp(np.negative(np.abs(t, out=e), out=e), out=e)
+        np.add(np.maximum(t, 0, out=t), np.log1p(e, out=e), out=t)
+        np.divide(np.add.reduce(t, -1, out=value), n, out=value)
 
     return step
 
 
 def _softmax_cross_entropy(Z):
-    classes, hit = np.arange(Z.shape[-1]), np.empty_like(Z)
-    column = np.empty_like(Z[..., :1])
-    each = np.empty_like(Z[..., 0])
+    classes, is_hit, hit = np.arange(Z.shape[-1]), np.empty_like(Z, bool), np.empty_like(Z)
+    column, each = np.empty_like(Z[..., :1]), np.empty_like(Z[..., 0])
 
     def step(Z, y, value, dZ):
-        np.equal(classes, y[..., None], out=hit, casting="unsafe")
+        hit[...] = np.equal(classes, y[..., None], out=is_hit)
         np.max(Z, -1, keepdims=True, out=column)
         P = np.subtract(Z, column, out=dZ)
         np.einsum("...k,...k->...", P, hit, out=each)  # the logit of the label
@@ -244,7 +236,7 @@ def _softmax_cross_entropy(Z):
         np.divide(P, Z.shape[-2], out=P)
         np.log(column, out=column)
         np.subtract(column[..., 0], each, out=each)
-        np.mean(each, -1, out=value)
+        np.divide(np.add.reduce(each, -1, out=value), Z.shape[-2], out=value)
 
     return step
 

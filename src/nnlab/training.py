@@ -17,7 +17,7 @@ from nnlab.datasets import batches
 from nnlab.losses import Loss
 from nnlab.network import MANY, MLP, Signals, many_small
 from nnlab.optimizers import SGD, Adam, for_members
-from nnlab.workers import one_blas_thread, side_by_side, usable_cores
+from nnlab.workers import Crew, one_blas_thread, usable_cores
 
 
 @dataclass(frozen=True, eq=False)
@@ -361,8 +361,9 @@ def fit(
     whole = {size: Signals(net, net.ensemble, size) for size in {batch_size, n % batch_size} - {0}}
     runs = [_Run(job, net, part, whole, values, diverged_at) for part in parts]
     going = [iter(run) for run in runs]
-    with bar, one_blas_thread() if net.ensemble else nullcontext():
-        while going := side_by_side(going, workers):
+    limit = one_blas_thread() if net.ensemble else nullcontext()
+    with bar, limit, Crew(min(workers, len(runs))) as crew:
+        while going := crew.side_by_side(going):
             first = max(runs, key=lambda run: run.taken)
             signals = whole.get(first.size)
             if signals is not None:

@@ -1,7 +1,7 @@
 """Work that is done side by side: a worker a core, each with matrix products of its own.
 
-NumPy lets go of Python's lock while it computes, so threads are enough. Within a worker, BLAS is
-held to one thread: its own threads would wait for each other at every product, and wait busily.
+NumPy lets go of Python's lock while it computes, so threads are enough. Meanwhile BLAS is held to
+one thread: its own threads would wait for each other at every product, and wait busily.
 """
 
 import os
@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 
 import numpy as np
@@ -39,12 +39,23 @@ _controller = cache(ThreadpoolController)  # finding the libraries takes a while
 _lock, _users, _limit = threading.Lock(), 0, None
 
 
+def _hold():
+    return _controller().limit(limits=1, user_api="blas")
+
+
+def _take_control():
+    """Let this thread set OpenBLAS's threads: threadpoolctl lets only one, the first, by itself."""
+    for library in _controller().lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Hold BLAS to one thread meanwhile, in the whole process.
 
-    Whoever is first sets the limit and whoever is last takes it away, so it does no harm if
-    several threads do this at once.
+    Whoever is first sets the limit and whoever is last takes it away, so several threads may do
+    this at once.
 
     Examples
     --------
@@ -54,7 +65,8 @@ def one_blas_thread() -> Iterator[None]:
     global _users, _limit
     with _lock:
         if _users == 0:
-            _limit = _controller().limit(limits=1, user_api="blas")
+            _take_control()
+            _limit = _hold()
         _users += 1
     try:
         yield
@@ -62,62 +74,83 @@ def one_blas_thread() -> Iterator[None]:
         with _lock:
             _users -= 1
             if _users == 0:
+                _take_control()
                 _limit.restore_original_limits()
+                _take_control()  # And leave it to whoever comes next.
 
 
-def side_by_side(runs: Sequence[Iterator[bool]], workers: int) -> list[Iterator[bool]]:
-    """Let every run go on until it comes to a meeting, or to its end.
-
-    A run is an iterator. It yields True at a meeting, and False now and then between meetings:
-    then it may have to wait, so that all runs come forward alike even where there are more of
-    them than workers. Warnings of floating-point errors are off.
+class Crew:
+    """Workers, each a thread; one of them is no thread of its own, but does the work itself.
 
     Parameters
     ----------
-    runs : sequence of iterator
-        What is to be done.
     workers : int
-        How many are worked on at once.
-
-    Returns
-    -------
-    list of iterator
-        Those that are at a meeting, in the order of ``runs``; the others are over.
+        How many.
 
     Examples
     --------
-    >>> runs = [iter([False, True]), iter([])]
-    >>> side_by_side(runs, 2) == runs[:1]
-    True
+    >>> with Crew(2) as crew:
+    ...     len(crew.side_by_side([iter([False, True]), iter([])]))
+    1
     """
-    waiting, met, stop = deque(runs), set(), threading.Event()
 
-    def work():
-        while waiting and not stop.is_set():
-            try:
-                run = waiting.popleft()
-            except IndexError:  # Another worker was faster.
-                return
-            try:
-                with np.errstate(all="ignore"):
-                    state = next(run, None)
-            except BaseException:
-                stop.set()
-                raise
-            if state:
-                met.add(run)
-            elif state is not None:
-                waiting.append(run)
+    def __init__(self, workers: int):
+        self._workers, self._stack, self._pool = workers, ExitStack(), None
 
-    workers = min(workers, len(runs))
-    if workers == 1:
-        work()
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            futures = [pool.submit(work) for _ in range(workers)]
+    def __enter__(self) -> "Crew":
+        if self._workers > 1:
+            self._stack.enter_context(one_blas_thread())
+            # Where BLAS counts its threads for each of ours, every worker has a limit to set.
+            pool = ThreadPoolExecutor(self._workers, initializer=_hold)
+            self._pool = self._stack.enter_context(pool)
+        return self
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def side_by_side(self, runs: Sequence[Iterator[bool]]) -> list[Iterator[bool]]:
+        """Let every run go on until it comes to a meeting, or to its end.
+
+        A run is an iterator. It yields True at a meeting, and False now and then between meetings:
+        then it may have to wait, so that all runs come forward alike even where there are more of
+        them than workers. Floating-point errors give no warnings.
+
+        Parameters
+        ----------
+        runs : sequence of iterator
+            What is to be done.
+
+        Returns
+        -------
+        list of iterator
+            Those that are at a meeting, in the order of ``runs``; the others are over.
+        """
+        waiting, met, stop = deque(runs), set(), threading.Event()
+
+        def work():
+            while waiting and not stop.is_set():
+                try:
+                    run = waiting.popleft()
+                except IndexError:  # Another worker was faster.
+                    return
+                try:
+                    with np.errstate(all="ignore"):
+                        state = next(run, None)
+                except BaseException:
+                    stop.set()
+                    raise
+                if state:
+                    met.add(run)
+                elif state is not None:
+                    waiting.append(run)
+
+        if self._pool is None or len(runs) == 1:
+            work()
+        else:
+            futures = [self._pool.submit(work) for _ in range(min(self._workers, len(runs)))]
             try:
                 for future in futures:
                     future.result()
             finally:
                 stop.set()  # Whoever is still at work has been left alone by an error.
-    return [run for run in runs if run in met]
+        return [run for run in runs if run in met]
