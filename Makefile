@@ -1,15 +1,19 @@
 # `make` lists the targets. README.md has the same commands for people without make.
 
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: help book offline pdf test lint outputs data bench serve lock clean
+.PHONY: help book notebooks offline pdf site test units test-newest lint links outputs data bench \
+	dist serve lock push-notebooks clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 book: .venv/book ## Build the site into _build/html; a warning is an error
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
+
+notebooks: book ## Write run copies of the chapters, which need no book, into _build/notebooks
+	$(BIN)/jupyter-book build . -W -n --keep-going --builder custom --custom-builder notebooks
 
 offline: book ## Pack the site for people without network into _build/nnlab-offline.zip
 	$(BIN)/python tests/offline.py
@@ -17,12 +21,36 @@ offline: book ## Pack the site for people without network into _build/nnlab-offl
 pdf: offline .venv/test ## Print the book into _build/nnlab.pdf (needs Chromium)
 	$(BIN)/python tests/pdf.py
 
+# With the site's address in SITE_URL and the repository's in REPOSITORY_URL; see _config.yml.
+site: pdf notebooks ## Build all that is published into _build/site
+	rm -rf _build/site
+	cp -R _build/html _build/site
+	cp _build/nnlab.pdf _build/nnlab-offline.zip _build/site
+
 test: .venv/test ## Test the engine and every cell of every chapter
 	$(BIN)/pytest
 
-lint: .venv/test ## Check style and format, notebooks included
+# What needs neither the site nor a browser. COMPARE=asserts: where the saved outputs' last digits
+# are another machine's.
+units: .venv/test ## Test the engine and the chapters only
+	$(BIN)/pytest --ignore-glob '*/test_browser.py' --ignore-glob '*/test_site.py' \
+		--ignore-glob '*/test_pages.py' --ignore-glob '*/test_run_copies.py'
+
+test-newest: ## Test with the newest versions that pyproject.toml allows, in an environment apart
+	$(PYTHON) -m venv _build/newest
+	_build/newest/bin/python -m pip install --quiet --upgrade -e ".[book,test]"
+	COMPARE=asserts _build/newest/bin/pytest
+
+lint: .venv/test ## Check style, format, types, spelling and the files for GitHub
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/python tests/workflows.py
+	$(BIN)/uv tool run --quiet --from cffconvert==2.0.0 cffconvert --validate
+
+links: .venv/book ## Check the links that lead out of the book (needs a network)
+	$(BIN)/jupyter-book build . --builder linkcheck
 
 outputs: .venv/book ## Re-run every chapter and save its outputs
 	$(BIN)/python tests/outputs.py
@@ -32,6 +60,14 @@ data: .venv/book ## Download MNIST once
 
 bench: .venv/test ## Time the engine
 	$(BIN)/python tests/bench.py
+
+dist: .venv/test ## Build the engine's wheel and source archive into dist, and try the wheel
+	rm -rf dist _build/wheel
+	$(BIN)/python -m build --quiet
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv _build/wheel
+	_build/wheel/bin/python -m pip install --quiet dist/*.whl
+	_build/wheel/bin/python -I tests/wheel.py
 
 serve: book ## Show the site at http://localhost:8000
 	$(BIN)/python -m http.server --directory _build/html 8000
@@ -49,8 +85,16 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 		> tests/requirements.txt
 	rm book.lock test.lock
 
+# Colab, Binder and JupyterHubs open what is on this branch, which has no history.
+push-notebooks: export GIT_INDEX_FILE = $(CURDIR)/_build/notebooks.index
+push-notebooks: ## Put _build/notebooks on the branch "notebooks" of the repository
+	rm -f $$GIT_INDEX_FILE
+	git --work-tree=_build/notebooks add --all .
+	git push --force origin $$(git -c user.name=nnlab -c user.email=nnlab@example.org \
+		commit-tree -m 'Run copies of the chapters' $$(git write-tree)):refs/heads/notebooks
+
 clean: ## Remove the site, the caches and .venv
-	rm -rf _build .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build dist .venv .pytest_cache .ruff_cache .hypothesis
 
 # Empty files that say when .venv was last brought up to date.
 .venv/book: requirements.txt

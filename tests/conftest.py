@@ -2,29 +2,42 @@
 
 import os
 import re
-from pathlib import Path
 
+import kernels
 import pytest
 from hypothesis import settings
-from nbval.plugin import IPyNbCell
+from nbval.plugin import IPyNbCell, IPyNbFile
 
-# Set before any kernel starts, because kernels inherit them.
-os.environ["NNLAB_OFFLINE"] = "1"
-os.environ["TQDM_DISABLE"] = "1"
-if folder := os.environ.get("NNLAB_DATA_DIR"):
-    # A kernel runs in book/, where a relative path would lead somewhere else.
-    os.environ["NNLAB_DATA_DIR"] = str(Path(folder).expanduser().resolve())
+kernels.settle()
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
-NOT_COMPARED = pytest.StashKey[list[str]]()
+NOT_COMPARED = "not compared"
+
+# The files that take longest, which start first: the other workers share the rest meanwhile.
+LONGEST = ("05_mnist", "test_browser", "claims", "04_xavier_he", "02_symmetry", "03_vanishing")
+
+# Each worker gets its share of the cores, or their matrix products would fight for them.
+workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 # The same examples in every run, and no failure for being slow.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run chapters on the stand-in for MNIST where that is all there is; do not compare then."""
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Compare no figures: their letters and lines move with the versions of the libraries."""
+    if isinstance(collector, IPyNbFile):
+        collector.skip_compare += ("image/svg+xml",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start what takes longest first, and compare a chapter on MNIST only where MNIST is."""
+
+    def rank(item):
+        return next((i for i, name in enumerate(LONGEST) if name in item.path.name), len(LONGEST))
+
+    items.sort(key=rank)
     cells = [
         item
         for item in items
@@ -38,14 +51,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not mnist_is_local():
         for cell in cells:
             cell.options["check"] = False
-        config.stash[NOT_COMPARED] = sorted({cell.path.name for cell in cells})
+            cell.user_properties.append((NOT_COMPARED, cell.path.name))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which chapters were run but not compared."""
-    if chapters := config.stash.get(NOT_COMPARED, None):
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
+    if chapters := sorted({name for key, name in properties if key == NOT_COMPARED}):
         terminalreporter.section("outputs not compared", yellow=True)
         terminalreporter.write_line(
             f"MNIST is not here, so {', '.join(chapters)} ran on scikit-learn's digits: every\n"

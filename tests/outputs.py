@@ -7,10 +7,11 @@ saved.
 
 import base64
 import json
-import os
 import sys
+from functools import partial
 from pathlib import Path
 
+import kernels
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -22,22 +23,34 @@ BOOK = Path(__file__).parent.parent / "book"
 
 
 def run(nb: nbformat.NotebookNode, folder: Path) -> None:
-    """Execute ``nb`` in place, with this environment's kernel."""
+    """Execute ``nb`` in place, with this environment's kernel.
+
+    Figures are saved as SVG, and those of cells that name a picture as PNG too.
+    """
     kernel = AsyncKernelManager(
         kernel_name="python3",
-        # Look nowhere else: the user may have another kernel of that name.
-        kernel_spec_manager=KernelSpecManager(kernel_dirs=[f"{sys.prefix}/share/jupyter/kernels"]),
+        # Look nowhere, which leaves this environment's own: others may have the same name.
+        kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
         transport_encryption="auto",  # or the kernel warns that it has none
     )
     nb.metadata.pop("widgets", None)
-    NotebookClient(
+    client = NotebookClient(
         nb,
         km=kernel,
         timeout=None,
         record_timing=False,
         coalesce_streams=True,
         resources={"metadata": {"path": folder}},
-    ).execute(cleanup_kc=True)
+    )
+
+    async def show_as(formats: str, cell: nbformat.NotebookNode, **_) -> None:
+        if "picture" in cell.metadata.get("nnlab", {}):
+            code = f"%config InlineBackend.figure_formats = {formats}"
+            await client.kc.execute_interactive(code, silent=True)
+
+    client.on_cell_execute = partial(show_as, "set(['svg', 'png'])")
+    client.on_cell_executed = partial(show_as, "set(['svg'])")
+    client.execute(cleanup_kc=True)
 
 
 def tidy(nb: nbformat.NotebookNode) -> str:
@@ -70,20 +83,24 @@ def pictures(nb: nbformat.NotebookNode) -> dict[str, bytes]:
     }
 
 
+def save(path: Path) -> None:
+    """Run the chapter at ``path`` and write it again, with its outputs and its pictures."""
+    nb = nbformat.read(path, as_version=4)
+    run(nb, path.parent)
+    path.write_text(tidy(nb), encoding="utf-8", newline="\n")
+    for name, png in pictures(nb).items():
+        (path.parent / name).parent.mkdir(exist_ok=True)
+        (path.parent / name).write_bytes(png)
+
+
 def main() -> None:
-    os.environ["TQDM_DISABLE"] = "1"  # progress bars are for readers, not for saved pages
-    if folder := os.environ.get("NNLAB_DATA_DIR"):  # kernels run in book/
-        os.environ["NNLAB_DATA_DIR"] = str(Path(folder).expanduser().resolve())
+    kernels.settle()
     for path in sorted(BOOK.glob("*.ipynb")):
         nb = nbformat.read(path, as_version=4)
         if nb.metadata.get("nnlab", {}).get("needs") == "mnist" and not mnist_is_local():
             sys.exit(f"{path.name} needs MNIST. Run `make data` first.")
         print(f"{path.name} ...", flush=True)
-        run(nb, BOOK)
-        path.write_text(tidy(nb), encoding="utf-8", newline="\n")
-        for name, png in pictures(nb).items():
-            (BOOK / name).parent.mkdir(exist_ok=True)
-            (BOOK / name).write_bytes(png)
+        save(path)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ CHAPTERS = {  # name: (source, notebook metadata); each is saved as one that pri
 def report(request, tmp_path_factory) -> tuple[bool, str]:
     """Whether CI is set, and what pytest then says about the tests and chapters above."""
     folder = tmp_path_factory.mktemp("project")
-    shutil.copy(Path(__file__).with_name("conftest.py"), folder)
+    for name in ("conftest.py", "kernels.py"):
+        shutil.copy(Path(__file__).with_name(name), folder)
     for name, text in TESTS.items():
         (folder / name).write_text(text)
     for name, (source, metadata) in CHAPTERS.items():

@@ -61,6 +61,29 @@ def test_lines_draw_the_median_and_the_whole_range_over_seeds():
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("layer", "Var(z)", "log")
 
 
+def test_no_line_hides_another():
+    series = {
+        "zero": [1, 1, 1, 1],
+        "0.01 · N(0, 1)": [1, 1, 1.001, 3],
+        "He": [1, 2, 3, 4],
+        "constant": [1, 1, 1, 1.001],
+    }
+    ax = plots.lines(range(4), series, xlabel="x", ylabel="y")
+    styles = [line.get_linestyle() for line in ax.lines]
+    assert [style == "-" for style in styles] == [True, False, True, False]
+    # The third of three leaves longer gaps than the second.
+    dashes = [line._unscaled_dash_pattern for line in ax.lines]
+    assert dashes[1][1] == (4, 2)
+    assert dashes[3][1] == (4, 4)
+
+
+def test_only_a_logarithmic_axis_tells_small_numbers_apart():
+    series = {"zero": [1e-9, 1e-8, 1.0], "He": [1e-5, 1e-4, 1.0], "Xavier": [0.5, np.nan, 1.0]}
+    for log, dashed in ((False, [False, True, False]), (True, [False, False, False])):
+        ax = plots.lines(range(3), series, xlabel="x", ylabel="y", log=log)
+        assert [line.get_linestyle() != "-" for line in ax.lines] == dashed
+
+
 def test_lines_of_one_seed_have_no_band():
     ax = plots.lines([1, 2], {"Xavier": [1.0, 2.0]}, xlabel="x", ylabel="y")
     assert not ax.collections
@@ -137,6 +160,42 @@ def test_the_legend_names_each_series_once():
     plots.legend(figure)
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["Xavier", "He"]
+
+
+def test_a_legend_fits_its_figure():
+    names = ["a scheme with a name", "one more with a name", "and another one", "and the last"]
+    for columns in (2, 4):
+        figure, (ax,) = plots.panels()
+        plots.lines([1, 2], {name: [1, 2] for name in names}, xlabel="x", ylabel="y", ax=ax)
+        plots.legend(figure, columns=columns)
+        (legend,) = figure.legends
+        assert legend._ncols == 2
+        assert legend.get_window_extent().width <= figure.bbox.width
+
+
+def test_heavy_pictures_are_stored_as_pixels():
+    ax = plots.points(np.zeros((501, 2)), np.arange(501) % 2)
+    assert all(part.get_rasterized() for part in ax.collections)
+    ax = plots.points(np.zeros((500, 2)), np.arange(500) % 2)
+    assert not any(part.get_rasterized() for part in ax.collections)
+    ax = plots.field([0, 1], [0, 1], np.eye(2), xlabel="u", ylabel="v", label="loss")
+    assert all(part.get_rasterized() for part in ax.collections)
+
+
+def test_lettering_can_be_read_on_a_phone():
+    """Every letter is at least 11 pixels high where the figure is shown 350 wide."""
+    figure, (left, right) = plots.panels(1, 2)
+    for ax in (left, right):
+        plots.lines([1, 2], {"Xavier": [1, 2]}, xlabel="x", ylabel="y", ax=ax)
+        ax.set_title("title")
+        ax.legend(title="legend")
+        ax.text(0, 0, "text")
+    plots.legend(figure)
+    figure.draw_without_rendering()
+    texts = [text for text in figure.findobj(plt.Text) if text.get_text()]
+    shown = 350 / (72 * figure.get_size_inches()[0])  # pixels per point
+    assert len(texts) > 20
+    assert min(text.get_fontsize() for text in texts) * shown >= 11
 
 
 def test_the_same_numbers_give_the_same_picture(tmp_path):

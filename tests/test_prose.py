@@ -46,11 +46,10 @@ SAID = "quoted from a source, a claim or a paper"
 THEORY = "follows from a formula on the page"
 ALLOWED = {
     "01_logistic_regression": {
-        "0.5": SAID,  # the gradient of b
         "37.5 %": CHOSEN,  # 60 of 160
         "0.001": CHOSEN,
         "0.00001": CHECKED,
-        "0.01": CHOSEN,
+        "1 %": CHOSEN,
     },
     "02_symmetry": {
         "99 %": CHOSEN,
@@ -63,8 +62,6 @@ ALLOWED = {
     "03_vanishing_exploding": {
         "0.01": SAID,
         "0.001": SAID,
-        "0.25": SAID,
-        "2.3": THEORY,  # log 10
         "1.5": CHOSEN,
         "0.1 %": CHECKED,
         "0.2785": THEORY,
@@ -72,9 +69,6 @@ ALLOWED = {
         "0.5": CHOSEN,
         "7.7": CHOSEN,
         "1.54": THEORY,
-        "0.1": CHOSEN,
-        "0.003": CHOSEN,
-        "0.03": CHOSEN,
     },
     "04_xavier_he": {
         "0.01": SAID,

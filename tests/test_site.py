@@ -202,6 +202,8 @@ def incomplete(entry: pybtex.database.Entry) -> list[str]:
         ("doi", "eprint", "url"),
     ]
     there = {*entry.fields, *entry.persons}
+    if entry.type == "misc" and "unknown" in entry.fields.get("note", ""):
+        there |= {"year", "url"}
     return [" or ".join(fields) for fields in wanted if not there & set(fields)]
 
 
@@ -217,6 +219,11 @@ def test_every_entry_of_the_bibliography_is_complete_and_cited():
 def test_an_incomplete_entry_is_found():
     entry = pybtex.database.Entry("article", {"title": "T", "year": "2010", "publisher": "P"})
     assert incomplete(entry) == ["author", "doi or eprint or url"]
+    entry = pybtex.database.Entry("misc", {"title": "T", "note": "Year and address unknown"})
+    assert incomplete(entry) == [
+        "author",
+        "journal or booktitle or publisher or school or howpublished",
+    ]
 
 
 # The lists of names in other documentations

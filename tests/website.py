@@ -8,6 +8,8 @@ import time
 from functools import cache
 from pathlib import Path
 
+from filelock import FileLock
+
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
 MARK = ROOT / "_build" / "without_warnings"  # as old as the start of the last build without any
@@ -23,6 +25,13 @@ def sources() -> list[Path]:
 @cache
 def built() -> Path:
     """The folder of the site; built first, with warnings as errors, unless it is up to date."""
+    MARK.parent.mkdir(exist_ok=True)
+    with FileLock(MARK.with_suffix(".lock")):  # tests run side by side
+        _build_if_old()
+    return SITE
+
+
+def _build_if_old() -> None:
     newest = max(path.stat().st_mtime for path in sources())
     if not SITE.exists() or not MARK.exists() or MARK.stat().st_mtime < newest:
         start = time.time()
@@ -40,4 +49,3 @@ def built() -> Path:
         assert build.returncode == 0, build.stdout[-5000:]
         MARK.touch()
         os.utime(MARK, (start, start))
-    return SITE

@@ -10,6 +10,7 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +25,12 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-#: The files of MNIST, and what their contents must hash to.
+#: The files of MNIST, and the SHA-256 of each when it is unpacked.
 SHA256 = {
-    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",  # noqa: E501
-    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",  # noqa: E501
-    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 #: Seconds without a single byte before a mirror is given up.
 TIMEOUT = 10.0
@@ -37,6 +38,14 @@ REPLACE = (
     "Delete it and get a fresh copy: `make data` (or `python -m nnlab.datasets`) downloads one "
     "into the cache, which is used unless NNLAB_DATA_DIR is set."
 )
+OTHER = (
+    "This is not MNIST: Fashion-MNIST, KMNIST and others use the same file names. Set "
+    "NNLAB_DATA_DIR to the folder that holds MNIST, or move this file out of the way."
+)
+SIGN_IN = "Does this network ask you to sign in? Open any page in a browser, and try again."
+WRITABLE = "Set NNLAB_CACHE_DIR to a folder that can be written."
+GZIP = b"\x1f\x8b"
+DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error)
 MAGIC = (b"\0\0\x08\x01", b"\0\0\x08\x03")  # unsigned bytes along 1 axis (labels) or 3 (images)
 
 
@@ -116,7 +125,9 @@ def load_mnist(
     """Return MNIST: 60,000 training and 10,000 test images of handwritten digits.
 
     The files are taken from the folder in ``NNLAB_DATA_DIR`` if that is set, else from the user's
-    cache, else downloaded into it. Where that is impossible too, scikit-learn's digits (1,500
+    cache, else downloaded into it. They may be packed or unpacked, with a dot in the name or not
+    (``train-images.idx3-ubyte``), and in ``MNIST/raw`` inside of the folder, as torchvision has
+    them: they are known by their contents. Where there are none, scikit-learn's digits (1,500
     training and 297 test scans of 8 × 8 pixels, enlarged to 28 × 28) stand in, with a warning.
 
     Parameters
@@ -138,7 +149,7 @@ def load_mnist(
     Raises
     ------
     DatasetError
-        If a file is damaged, or missing from ``NNLAB_DATA_DIR``.
+        If a file is damaged, is not MNIST's, or is missing from ``NNLAB_DATA_DIR``.
     TypeError, ValueError
         If an argument is none of those above.
 
@@ -182,7 +193,7 @@ def load_mnist(
         )
     else:
         name = "MNIST"
-        (train, y_train), (test, y_test) = _read_split(folder, "train"), _read_split(folder, "t10k")
+        train, y_train, test, y_test = (_read(folder, name) for name in SHA256)
 
     # The loops run in `dtype` and in place: a float64 copy of the pixels would take 376 MB.
     X_train = np.divide(train.reshape(len(train), -1), 255, dtype=dtype)
@@ -211,14 +222,17 @@ def mnist_is_local() -> bool:
     >>> mnist_is_local() in (True, False)
     True
     """
-    folder = _data_dir() or _cache_dir()
-    return all((folder / name).is_file() for name in SHA256)
+    try:
+        folder = _data_dir() or _cache_dir()
+    except OSError:
+        return False
+    return all(_find(folder, name) for name in SHA256)
 
 
 def download_mnist() -> Path:
     """Download into the cache what is not there yet, and return the cache's folder.
 
-    A file is kept only if its SHA-256 is right. The mirrors are tried in turn.
+    A file is kept only if its contents are right. The mirrors are tried in turn.
 
     Returns
     -------
@@ -232,17 +246,21 @@ def download_mnist() -> Path:
         If no mirror delivered a file, or the cache cannot be written.
     """
     folder = _cache_dir()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()  # before there is a download to lose
+    except OSError as error:
+        raise OSError(f"{folder}: {error.strerror}. {WRITABLE}") from error
     for name in SHA256:
-        if (folder / name).is_file():
-            _check_hash(folder / name)
+        if _find(folder, name):
+            _read(folder, name)
         else:
-            _write_atomically(folder / name, _fetch(name))
+            _write_atomically(folder / f"{name}.gz", _fetch(name))
     return folder
 
 
 def read_idx(path: str | Path) -> np.ndarray:
-    """Return the array of a gzipped IDX file of unsigned bytes, the format of MNIST.
+    """Return the array of an IDX file of unsigned bytes, the format of MNIST, gzipped or not.
 
     It is a magic number of four bytes, which says how many axes there are, 1 or 3; the length of
     each as a big-endian 32-bit integer; then the values.
@@ -260,7 +278,7 @@ def read_idx(path: str | Path) -> np.ndarray:
     Raises
     ------
     DatasetError
-        If the file is missing, is not complete gzip, or is not what its header says.
+        If the file cannot be read, is not complete gzip, or is not what its header says.
 
     Examples
     --------
@@ -271,23 +289,7 @@ def read_idx(path: str | Path) -> np.ndarray:
     ...     read_idx(path)
     array([5, 0, 4], dtype=uint8)
     """
-    try:
-        data = gzip.decompress(Path(path).read_bytes())
-    except FileNotFoundError as error:
-        raise DatasetError(path, "a file", "none", "Check the path.") from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DatasetError(path, "complete gzip data", str(error), REPLACE) from error
-    if data[:4] not in MAGIC:
-        valid, found = " or ".join(magic.hex(" ") for magic in MAGIC), data[:4].hex(" ")
-        raise DatasetError(path, f"magic number {valid}", found or "nothing", REPLACE)
-    start = 4 + 4 * data[3]
-    if len(data) < start:
-        raise DatasetError(path, f"a header of {start} bytes", f"{len(data)} bytes", REPLACE)
-    shape = np.frombuffer(data[4:start], ">u4").tolist()
-    if len(data) - start != math.prod(shape):
-        sizes = " × ".join(map(str, shape))
-        raise DatasetError(path, f"{sizes} values", f"{len(data) - start} values", REPLACE)
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    return _parse(path, _unpacked(path))
 
 
 def xor(*, centred: bool = False, dtype: DTypeLike = np.float64) -> tuple[np.ndarray, np.ndarray]:
@@ -419,18 +421,41 @@ def main() -> None:
     except (DatasetError, OSError) as error:
         sys.exit(f"MNIST could not be downloaded. {error}")
     for name in SHA256:
-        print(folder / name)
+        print(_find(folder, name))
 
 
 def _data_dir() -> Path | None:
     """Return the folder that the user chose, absolute so that messages are unmistakable."""
     chosen = os.environ.get("NNLAB_DATA_DIR")
-    return Path(chosen).expanduser().absolute() if chosen else None
+    with _needs_home("NNLAB_DATA_DIR"):
+        return Path(chosen).expanduser().absolute() if chosen else None
 
 
 def _cache_dir() -> Path:
     """Return the folder for downloads."""
-    return Path(os.environ.get("NNLAB_CACHE_DIR") or pooch.os_cache("nnlab")).absolute()
+    chosen = os.environ.get("NNLAB_CACHE_DIR")
+    with _needs_home("NNLAB_CACHE_DIR"):
+        return Path(chosen or pooch.os_cache("nnlab")).expanduser().absolute()
+
+
+@contextmanager
+def _needs_home(variable: str) -> Iterator[None]:
+    """Say what to set where there is no home directory; ``OSError``."""
+    try:
+        yield
+    except RuntimeError as error:
+        message = f"There is no home directory. Set {variable} to a full path."
+        raise FileNotFoundError(message) from error
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    """Return where a file of MNIST is, under one of its usual names, or None."""
+    for place in (folder, folder / "MNIST" / "raw"):
+        for stem in (name, name.replace("-idx", ".idx")):
+            for path in (place / f"{stem}.gz", place / stem):
+                if os.path.isfile(path):  # noqa: PTH113, Path's raises a PermissionError
+                    return path
+    return None
 
 
 def _obtain(download: bool) -> tuple[Path, str]:
@@ -445,19 +470,26 @@ def _obtain(download: bool) -> tuple[Path, str]:
 
 
 def _fetch(name: str) -> bytes:
-    """Return the contents of a file from the first mirror that has it whole."""
+    """Return a file, gzipped, from the first mirror that has it whole."""
     damaged, failed = [], []
     for mirror in MIRRORS:
-        url, received = mirror + name, io.BytesIO()
+        url, received = f"{mirror}{name}.gz", io.BytesIO()
         download = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=TIMEOUT)
         try:
             download(url, received, None)
         except OSError as error:  # what requests raises is an OSError
             failed.append(f"{url}: {error}")
             continue
-        found = hashlib.sha256(received.getbuffer()).hexdigest()
-        if found == SHA256[name]:
-            return received.getvalue()
+        data = received.getvalue()
+        if _is_web_page(data):
+            failed.append(f"{url} sent a web page instead. {SIGN_IN}")
+            continue
+        try:
+            found = f"SHA-256 {hashlib.sha256(gzip.decompress(data)).hexdigest()}"
+        except DAMAGE as error:
+            found = str(error)
+        if found == f"SHA-256 {SHA256[name]}":
+            return data
         damaged.append(f"{found} from {url}")
     if damaged:
         advice = "Nothing was kept. Try again later, or from another network."
@@ -473,30 +505,60 @@ def _write_atomically(path: Path, data: bytes) -> None:
         part.replace(path)
 
 
-def _check_hash(path: Path) -> None:
-    """Raise ``DatasetError`` unless the file is there and has the right SHA-256."""
-    if not path.is_file():
-        advice = f"NNLAB_DATA_DIR must hold {', '.join(SHA256)}; correct it or unset it."
-        raise DatasetError(path, "a file", "none", advice)
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != SHA256[path.name]:
-        raise DatasetError(path, f"SHA-256 {SHA256[path.name]}", found, REPLACE)
+def _is_web_page(data: bytes) -> bool:
+    """Whether these bytes are HTML, as a network sends that wants its users to sign in."""
+    return data.lstrip()[:1] == b"<"
 
 
-def _read_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the images (n, 28, 28) and labels (n,) of ``"train"`` or ``"t10k"`` as uint8."""
-    image_file = folder / f"{split}-images-idx3-ubyte.gz"
-    label_file = folder / f"{split}-labels-idx1-ubyte.gz"
-    for path in (image_file, label_file):
-        _check_hash(path)
-    images, labels = read_idx(image_file), read_idx(label_file)
-    if images.shape[1:] != (28, 28):
-        raise DatasetError(image_file, "shape (n, 28, 28)", str(images.shape), REPLACE)
-    if labels.shape != images.shape[:1]:
-        raise DatasetError(label_file, f"{len(images)} labels", str(labels.shape), REPLACE)
-    if (labels > 9).any():
-        raise DatasetError(label_file, "labels 0 to 9", str(labels.max()), REPLACE)
-    return images, labels
+def _unpacked(path: str | Path) -> bytes:
+    """Return the contents of a file, gzipped or not."""
+    try:
+        data = Path(path).read_bytes()
+        packed = data.startswith(GZIP)
+        data = gzip.decompress(data) if packed else data
+    except FileNotFoundError as error:
+        raise DatasetError(path, "a file", "none", "Check the path.") from error
+    except DAMAGE as error:
+        raise DatasetError(path, "complete gzip data", str(error), REPLACE) from error
+    except OSError as error:
+        found = error.strerror or str(error)
+        raise DatasetError(path, "a file to read", found, "Check who may read it.") from error
+    if _is_web_page(data):
+        raise DatasetError(path, "an IDX file", "a web page", f"{SIGN_IN} {REPLACE}")
+    return data
+
+
+def _parse(path: str | Path, data: bytes) -> np.ndarray:
+    """Return the array that the contents of an IDX file describe."""
+    if data[:4] not in MAGIC:
+        valid, found = " or ".join(magic.hex(" ") for magic in MAGIC), data[:4].hex(" ")
+        raise DatasetError(path, f"magic number {valid}", found or "nothing", REPLACE)
+    start = 4 + 4 * data[3]
+    if len(data) < start:
+        raise DatasetError(path, f"a header of {start} bytes", f"{len(data)} bytes", REPLACE)
+    shape = np.frombuffer(data[4:start], ">u4").tolist()
+    if len(data) - start != math.prod(shape):
+        sizes = " × ".join(map(str, shape))
+        raise DatasetError(path, f"{sizes} values", f"{len(data) - start} values", REPLACE)
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def _read(folder: Path, name: str) -> np.ndarray:
+    """Return the array of a file of MNIST, if it is that."""
+    path = _find(folder, name)
+    if path is None:
+        advice = (
+            f"NNLAB_DATA_DIR must hold {', '.join(SHA256)}, gzipped or not; correct it or unset it."
+        )
+        raise DatasetError(folder / name, "a file", "none", advice)
+    data = _unpacked(path)
+    array = _parse(path, data)
+    found = hashlib.sha256(data).hexdigest()
+    if found != SHA256[name]:
+        sizes = " × ".join(map(str, array.shape))
+        found = f"{sizes} other values, SHA-256 {found}"
+        raise DatasetError(path, f"MNIST, SHA-256 {SHA256[name]} unpacked", found, OTHER)
+    return array
 
 
 def _read_digits() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

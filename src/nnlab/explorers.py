@@ -16,11 +16,10 @@ from typing import Any
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
-import numpy as np
 from ipywidgets import jslink
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
-from PIL import Image
 
 from nnlab import checks
 
@@ -28,11 +27,10 @@ from nnlab import checks
 MAX_AXES = 3
 #: How many frames it may have.
 MAX_FRAMES = 200
-#: How many bytes of a page it may take.
-MAX_BYTES = 1_000_000
+#: How many bytes of a notebook it may take.
+MAX_BYTES = 3_000_000
 OVERHEAD = 2_000  # bytes per frame, enough for the widgets that hold it
-DPI = 100  # pixels of the page per inch of a figure
-COLORS = 64  # of a frame: what is plain keeps its colour, and the file is half the size
+DPI = 144  # pixels per inch of what is heavy in a figure; the rest is lines and letters
 INTERVAL = 600  # milliseconds per frame of an animation
 
 
@@ -59,6 +57,9 @@ class Explorer(widgets.VBox):
 def explore(
     render: Callable[..., tuple[Figure, str]],
     *,
+    title: str,
+    look_for: str,
+    start: Mapping[str, Real | str] | None = None,
     animate: str | None = None,
     labels: Mapping[str, str] | None = None,
     **axes: Iterable[Real] | Iterable[str] | Mapping[str, Any],
@@ -71,6 +72,13 @@ def explore(
         Called as ``render(name=value, ...)`` with one value of each axis. Returns a figure, which
         is then closed, and its alternative text: a sentence that says what this frame, and no
         other, shows.
+    title : str
+        What there is to try: the explorer is headed "Try it:" and this.
+    look_for : str
+        A sentence that says what to change and what to look for.
+    start : mapping of str to float or str, optional
+        The value at which an axis starts, by name; a label where the axis is a mapping. The other
+        axes start at their first value.
     animate : str, optional
         The axis that also moves by itself, when the reader asks for it.
     labels : mapping of str to str, optional
@@ -82,15 +90,16 @@ def explore(
     Returns
     -------
     Explorer
-        The widget to put on the last line of a cell. It starts at the first value of each axis.
+        The widget to put on the last line of a cell.
 
     Raises
     ------
     TypeError
-        If ``axes`` or ``labels`` hold, or ``render`` returns, something else.
+        If an argument is, or ``render`` returns, something else.
     ValueError
-        If there are too few or too many axes, values or frames; if they take more than 1 MB;
-        if an alternative text is empty, or two frames have the same.
+        If there are too few or too many axes, values or frames; if they take more than 3 MB;
+        if a text is empty, or two frames have the same alternative text; if ``start`` names what
+        is not there.
 
     Examples
     --------
@@ -99,37 +108,54 @@ def explore(
     ...     figure, ax = plt.subplots()
     ...     ax.bar("power", base**exponent)
     ...     return figure, f"{base} to the power of {exponent} is {base**exponent}."
-    >>> explore(power, base=[2, 3, 5], exponent={"square": 2, "cube": 3})
+    >>> explore(
+    ...     power,
+    ...     title="the power of a power",
+    ...     look_for="Raise the base: how much more does the cube grow than the square?",
+    ...     start={"base": 3},
+    ...     base=[2, 3, 5],
+    ...     exponent={"square": 2, "cube": 3},
+    ... )
     explorer: base × exponent, 6 frames
     """
+    for name, text in {"title": title, "look_for": look_for}.items():
+        if not isinstance(text, str):
+            raise TypeError(f"{name} must be a text; got {text!r}")
+        if not text.strip():
+            raise ValueError(f"{name} must not be empty")
     if not 1 <= len(axes) <= MAX_AXES:
         raise ValueError(f"there must be 1 to {MAX_AXES} axes; got {len(axes)}")
     if animate is not None:
         checks.one_of("animate", animate, axes)
     for name in labels or {}:
         checks.one_of("every name in labels", name, axes)
-    titles = {name: name.replace("_", " ") for name in axes} | dict(labels or {})
+    names = {name: name.replace("_", " ") for name in axes} | dict(labels or {})
     parsed = {name: _axis(name, values) for name, values in axes.items()}
+    first = _start(start, parsed)
     sizes = [len(axis.values) for axis in parsed.values()]
     if (count := math.prod(sizes)) > MAX_FRAMES:
         product = " × ".join(map(str, sizes))
         raise ValueError(f"there must be at most {MAX_FRAMES} frames; got {product} = {count}")
 
     frames = _frames(render, parsed)
-    width = f"{max(map(len, titles.values())) + 2}ch"  # one for all, to align the controls
+    width = f"{max(map(len, names.values())) + 2}ch"  # one for all, to align the controls
     controls = {
         name: (widgets.SelectionSlider if axis.slides or name == animate else widgets.Dropdown)(
             options=list(axis.values),
-            description=titles[name],
+            index=first[name],
+            description=names[name],
             style={"description_width": width},
             layout={"width": "auto", "max_width": "500px"},
         )
         for name, axis in parsed.items()
     }
     picture = _nest(frames, list(controls.values()))
-    clock = [] if animate is None else _animation(controls[animate], titles[animate])
-    summary = f"explorer: {' × '.join(titles.values())}, {count} frames"
-    return Explorer([*controls.values(), *clock, picture], summary)
+    clock = [] if animate is None else _animation(controls[animate], names[animate])
+    summary = f"explorer: {' × '.join(names.values())}, {count} frames"
+    intro = widgets.HTML(
+        f"<p><strong>Try it: {html.escape(title)}</strong></p><p>{html.escape(look_for)}</p>"
+    )
+    return Explorer([intro, *controls.values(), *clock, picture], summary)
 
 
 @dataclass(frozen=True)
@@ -156,6 +182,20 @@ def _axis(name, values):
         shown = ", ".join(label for label, _ in pairs)
         raise ValueError(f"{name} must hold values that look different; got {shown}")
     return _Axis(dict(pairs), slides)
+
+
+def _start(start, axes):
+    """Return the index of the value at which each axis starts."""
+    if not isinstance(start, Mapping | None):
+        raise TypeError(
+            f"start must map names of axes to values; got {start!r} (no axis may have that name)"
+        )
+    first = dict.fromkeys(axes, 0)
+    for name, value in (start or {}).items():
+        checks.one_of("every name in start", name, axes)
+        label = checks.one_of(f"start of {name}", _label(value), axes[name].values)
+        first[name] = list(axes[name].values).index(label)
+    return first
 
 
 def _label(value):
@@ -189,7 +229,7 @@ def _frames(render, axes):
         pages.append(_image(figure, alt))
     if (size := sum(len(page) + OVERHEAD for page in pages)) > MAX_BYTES:
         raise ValueError(
-            f"an explorer must take at most {MAX_BYTES / 1e6:.2f} MB of a page; "
+            f"an explorer must take at most {MAX_BYTES / 1e6:.2f} MB of a notebook; "
             f"got {size / 1e6:.2f} MB in {len(pages)} frames"
         )
     first = widgets.HTML(pages[0])
@@ -199,18 +239,18 @@ def _frames(render, axes):
 
 def _image(figure, alt):
     """Return a figure as an HTML image with its bytes inside."""
-    figure.set_dpi(2 * DPI)  # for screens of high density
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    picture = picture.quantize(COLORS, dither=Image.Dither.NONE).convert("RGB")
-    picture.save(file := io.BytesIO(), "WEBP", lossless=True, quality=100)
-    width, height = (round(DPI * inches) for inches in figure.get_size_inches())
+    figure.set_dpi(DPI)
+    for contours in figure.findobj(ContourSet):
+        contours.set_rasterized(len(contours.levels) > 5)  # or a frame would hold every contour
+    with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nnlab"}):
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # the same file each time
+        FigureCanvasSVG(figure).print_svg(file := io.BytesIO(), metadata=nothing)
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
     # Its size keeps the place free, and "sync" spares the flash of white between two frames.
     return (
         f'<img alt="{html.escape(alt)}" width="{width}" height="{height}" decoding="sync" '
         'style="max-width: 100%; height: auto" '
-        f'src="data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}">'
+        f'src="data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}">'
     )
 
 
@@ -219,7 +259,12 @@ def _animation(slider, title):
 
     The clock has buttons, too, but a screen reader finds no names on them: they are hidden.
     """
-    clock = widgets.Play(max=len(slider.options) - 1, interval=INTERVAL, layout={"display": "none"})
+    clock = widgets.Play(
+        value=slider.index,
+        max=len(slider.options) - 1,
+        interval=INTERVAL,
+        layout={"display": "none"},
+    )
     switch = widgets.Checkbox(
         description=f"animate {title}", indent=False, layout={"width": "auto"}
     )
@@ -235,6 +280,6 @@ def _nest(frames, controls):
     control, *inner = controls
     step = len(frames) // len(control.options)
     parts = [_nest(frames[i : i + step], inner) for i in range(0, len(frames), step)]
-    stack = widgets.Stack(parts, layout=parts[0].layout, selected_index=0)
+    stack = widgets.Stack(parts, layout=parts[0].layout, selected_index=control.index)
     jslink((control, "index"), (stack, "selected_index"))
     return stack

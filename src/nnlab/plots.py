@@ -41,6 +41,8 @@ COLORS = {
 }
 #: The colours of the points of a two-class problem, 0 and 1.
 CLASSES = ("#0072B2", "#D55E00")
+#: The id of what keeps its colours where a dark page gives a figure others.
+KEPT = "kept"
 
 
 def color(name: str) -> str | None:
@@ -115,6 +117,8 @@ def lines(
 ) -> Axes:
     """Draw the median of each series over its seeds, and a band from the lowest to the highest.
 
+    A series that mostly runs along an earlier one is drawn in dashes, so that both are seen.
+
     Parameters
     ----------
     x : sequence of float (points,)
@@ -150,12 +154,14 @@ def lines(
     """
     ax = _axes(ax)
     x, drawn = np.asarray(x), {}
-    for name, values in series.items():
-        values = _fits(name, values, x)
-        values = values.reshape(len(x), -1)
+    seeds = {name: _fits(name, values, x).reshape(len(x), -1) for name, values in series.items()}
+    middles = {name: np.median(values, axis=1) for name, values in seeds.items()}
+    below = _below(list(middles.values()), log)
+    for (name, values), others in zip(seeds.items(), below, strict=True):
         style = {"marker": "o", "linestyle": "none"} if dots else {}
-        middle = np.median(values, axis=1)
-        (line,) = ax.plot(x, middle, color=color(name), label=name, **style)
+        if others and not dots:
+            style["linestyle"] = (0, (4, 2 * others))
+        (line,) = ax.plot(x, middles[name], color=color(name), label=name, **style)
         drawn[name] = line.get_color()
         if values.shape[1] > 1:
             low, high = values.min(axis=1), values.max(axis=1)
@@ -278,7 +284,10 @@ def field(
     if np.shape(values) != (len(y), len(x)):
         raise ValueError(f"values must be ({len(y)}, {len(x)}); got {np.shape(values)}")
     filled = ax.contourf(x, y, values, levels=levels, extend="both")
-    ax.figure.colorbar(filled, ax=ax, label=label)
+    filled.set_rasterized(True)  # or the file of the figure would hold every contour
+    bar = ax.figure.colorbar(filled, ax=ax, label=label)
+    for part in (bar.solids, *bar.ax.patches):
+        part.set_gid(KEPT)
     ax.grid(False)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return ax
@@ -318,9 +327,8 @@ def points(X: np.ndarray, y: np.ndarray, *, ax: Axes | None = None) -> Axes:
         raise ValueError(f"X must be (n, 2) and y (n,); got {X.shape} and {y.shape}")
     for label, marker in enumerate("os"):
         x1, x2 = X[y == label].T
-        ax.scatter(
-            x1, x2, c=CLASSES[label], marker=marker, edgecolors="white", s=60, label=f"y = {label}"
-        )
+        style = {"c": CLASSES[label], "marker": marker, "edgecolors": "white", "s": 60}
+        ax.scatter(x1, x2, label=f"y = {label}", rasterized=len(X) > 500, **style)
     ax.set(xlabel="$x_1$", ylabel="$x_2$")
     return ax
 
@@ -382,7 +390,8 @@ def table(
         *rgb, _ = picture.cmap(picture.norm(value))
         # Rec. 601 luma: black on pale cells, white on dark ones.
         dark = np.dot(rgb, (0.299, 0.587, 0.114)) < 0.5
-        ax.text(j, i, text[i][j], ha="center", va="center", color="white" if dark else "black")
+        shade = "white" if dark else "black"
+        ax.text(j, i, text[i][j], ha="center", va="center", color=shade, gid=KEPT)
     return ax
 
 
@@ -394,7 +403,7 @@ def legend(figure: Figure, *, columns: int = 3) -> None:
     figure : matplotlib.figure.Figure
         Whose axes to name.
     columns : int
-        How many names stand side by side, at most.
+        How many names stand side by side, at most: fewer where they would not fit.
 
     Examples
     --------
@@ -410,13 +419,12 @@ def legend(figure: Figure, *, columns: int = 3) -> None:
     for ax in figure.axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             named.setdefault(label, handle)
-    if named:
-        figure.legend(
-            named.values(),
-            named.keys(),
-            loc="outside upper center",
-            ncols=min(columns, len(named)),
-        )
+    for ncols in range(min(columns, len(named)), 0, -1):
+        texts = {"handles": named.values(), "labels": named.keys(), "ncols": ncols}
+        drawn = figure.legend(loc="outside upper center", **texts)
+        if ncols == 1 or drawn.get_window_extent().width <= figure.bbox.width:
+            break
+        drawn.remove()
 
 
 def _axes(ax):
@@ -428,3 +436,19 @@ def _fits(name, values, x):
     if values.ndim not in (1, 2) or len(values) != len(x):
         raise ValueError(f"{name} must be ({len(x)},) or ({len(x)}, seeds); got {values.shape}")
     return np.where(np.isfinite(values), values, math.nan)
+
+
+def _below(lines, log):
+    """Return under how many earlier lines each line would lie, along half of its points or more.
+
+    Closer than a hundredth of all that is drawn, two lines look like one.
+    """
+    heights = np.array(lines)
+    if log:
+        heights = np.log10(heights, where=heights > 0, out=np.full(heights.shape, math.nan))
+    finite = heights[np.isfinite(heights)]
+    near = 0.01 * np.ptp(finite) if finite.size else 0.0
+    return [
+        sum(np.mean(np.abs(one - other) <= near) >= 0.5 for other in heights[:i])
+        for i, one in enumerate(heights)
+    ]

@@ -115,9 +115,17 @@ def test_eq_01_zero_gradient():
 def test_eq_01_first_step():
     X, labels, _ = batch()
     share = labels.mean()
-    one, zero = X[labels == 1].mean(0), X[labels == 0].mean(0)
-    formula = 0.5 * (share * one - (1 - share) * zero)
-    np.testing.assert_allclose(-engine_gradient(np.zeros(3), X, labels)[:2], formula, atol=1e-15)
+    for inputs in (X, X + 3, X - X.mean(0)):
+        one, zero = inputs[labels == 1].mean(0), inputs[labels == 0].mean(0)
+        step = -engine_gradient(np.zeros(3), inputs, labels)[:2]
+        by_class = 0.5 * (share * one - (1 - share) * zero)
+        np.testing.assert_allclose(step, by_class, atol=1e-15)
+        useful, origin = share * (1 - share) * (one - zero), (share - 0.5) * inputs.mean(0)
+        np.testing.assert_allclose(step, useful + origin, atol=1e-15)
+    # Neither balanced nor centred: the origin can turn the step round.
+    between = X[labels == 1].mean(0) - X[labels == 0].mean(0)
+    step = -engine_gradient(np.zeros(3), X + 10 * between, labels)[:2]
+    assert step @ between < 0
 
 
 def test_eq_01_hessian():
@@ -178,10 +186,16 @@ def test_eq_01_stretch():
     assert values[-1] < 1e-12
 
 
-def test_eq_01_direction():
-    X = np.array([[4.0, 0], [0, 2], [-4, 0], [0, -2]])
-    labels = np.array([1, 1, 0, 0])
-    S = (2 * labels - 1)[:, None] * np.column_stack([X, np.ones(4)])
+@pytest.mark.parametrize(
+    ("X", "labels", "direction"),
+    [
+        ([[4, 0], [0, 2], [-4, 0], [0, -2]], [1, 1, 0, 0], [0.25, 0.5, 0]),
+        # The line farthest from these two points is vertical, and this one leans.
+        ([[4, 3], [2, 3]], [1, 0], [1, -0.9, -0.3]),
+    ],
+)
+def test_eq_01_direction(X, labels, direction):
+    S = (2 * np.array(labels) - 1)[:, None] * np.column_stack([X, np.ones(len(X))])
     best = minimize(
         lambda theta: theta @ theta,
         np.ones(3),
@@ -189,7 +203,7 @@ def test_eq_01_direction():
         constraints={"type": "ineq", "fun": lambda theta: S @ theta - 1},
         options={"ftol": 1e-12},
     )
-    np.testing.assert_allclose(best.x, [0.25, 0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(best.x, direction, atol=1e-6)
     # The angle shrinks like 1 over the log of the steps. Steps scaled by 1/L get there sooner.
     thetas = np.random.default_rng(4).standard_normal((20, 3))
     thetas[0] = 0
@@ -198,7 +212,7 @@ def test_eq_01_direction():
         value = np.logaddexp(0, -margins).mean(-1)
         thetas += 0.05 * (sigmoid(-margins) @ S / len(S)) / value[:, None]
     cosine = thetas @ best.x / np.linalg.norm(thetas, axis=1) / np.linalg.norm(best.x)
-    assert cosine.min() > 1 - 1e-4
+    assert cosine.min() > 0.999
 
 
 def test_eq_01_novikoff():

@@ -1,11 +1,14 @@
 """Judge every claim of the five articles that this course began with.
 
 Each claim is one short function, named by its id. Its docstring says what the article claims; it
-returns the verdict and the measured number behind it. The page and the tests call the same ones.
+returns the verdict and what was measured, in words. Where a chapter shows the same measurement, it
+also returns its numbers, by the names under which the chapter glues them: one measurement, one
+number. The page and the tests call the same functions.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from nnlab.ledger import (
     logistic_regression,
@@ -15,12 +18,74 @@ from nnlab.ledger import (
     xavier_he,
 )
 
+
+@dataclass(frozen=True)
+class Source:
+    """An article that claims come from.
+
+    Attributes
+    ----------
+    title : str
+        In English.
+    original : str
+        As it was published, where that was not in English.
+    by, site : str
+        Who wrote it, and where it was published.
+    link : str
+        Its address, or empty if that is not known.
+    key : str
+        Its entry in the book's bibliography.
+    """
+
+    title: str
+    original: str
+    by: str
+    site: str
+    link: str
+    key: str
+
+
 SOURCES = {
-    "A": "why network weights must not start at zero",
-    "B": "a question-and-answer thread: why should weights start as random numbers?",
-    "C": "initialising weight matrices",
-    "D": "a lecture on random initialisation",
-    "E": "vanishing and exploding gradients, Xavier, He, and the MNIST experiment",
+    "A": Source(
+        title="Why the weights of a neural network must not be initialised to 0",
+        original="神经网络权重为什么不能初始化为0",
+        by="unknown",
+        site="unknown, in Chinese",
+        link="",
+        key="zeroweights",
+    ),
+    "B": Source(
+        title="Why should weights of neural networks be initialized to random numbers?",
+        original="",
+        by="a question and nine answers",
+        site="Stack Overflow; read in a Chinese translation",
+        link="https://stackoverflow.com/questions/20027598/why-should-weights-of-neural-networks-be-initialized-to-random-numbers",
+        key="stackoverflow2013random",
+    ),
+    "C": Source(
+        title="Basics of deep learning (4): initialising weight matrices",
+        original="DL基本知识(四)权重矩阵初始化",
+        by="unknown",
+        site="CSDN, in Chinese",
+        link="",
+        key="csdnbasics",
+    ),
+    "D": Source(
+        title="Random Initialization",
+        original="",
+        by="Andrew Ng",
+        site="Coursera, in the course Neural Networks and Deep Learning; read as Chinese subtitles",
+        link="https://www.coursera.org/learn/neural-networks-deep-learning",
+        key="ng2017random",
+    ),
+    "E": Source(
+        title="Reading notes on initialising neural networks",
+        original="",
+        by="Fu Ying (付莹), advised by Zhu Wenbin, South China University of Technology",
+        site="unknown, in Chinese",
+        link="",
+        key="funotes",
+    ),
 }
 CHAPTERS = {
     "01_logistic_regression": logistic_regression,
@@ -48,6 +113,9 @@ class Claim:
         "holds", "holds if …" or "fails: …".
     measured : str
         The number behind the verdict.
+    numbers : Mapping[str, float]
+        The numbers that its chapter shows, too, by the names under which it glues them. A share is
+        a fraction, also where the chapter shows it as a percentage.
     """
 
     id: str
@@ -55,6 +123,7 @@ class Claim:
     chapter: str
     verdict: str
     measured: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -90,5 +159,4 @@ def judge(claim: str) -> Claim:
     if claim not in CHECKS:
         raise ValueError(f"claim must be one of {', '.join(CHECKS)}; got {claim!r}")
     chapter, check = CHECKS[claim]
-    verdict, measured = check()
-    return Claim(claim, check.__doc__, chapter, verdict, measured)
+    return Claim(claim, check.__doc__, chapter, *check())
