@@ -1,4 +1,4 @@
-"""Print the whole book as one file with a table of contents: `make pdf`, after `make offline`.
+"""Print the whole book as one file with a table of contents: `make pdf`, after `make book`.
 
 The pages are opened one by one, as a reader sees them, and put into one document, so that the
 numbers of the pages run through and every link leads to its place in the book.
@@ -12,12 +12,11 @@ from pathlib import Path
 
 import yaml
 from offline import BUILD
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 from pypdf import PdfReader
 
 # Makes the article of a page ready for a document that holds others, too.
-TAKE = """async name => {
-  await window.MathJax?.startup.promise;
+TAKE = """name => {
   const article = document.querySelector('article.bd-article');
   const folder = new URL('.', location.href).href;
   for (const part of article.querySelectorAll('script, .toggle-button')) part.remove();
@@ -25,6 +24,9 @@ TAKE = """async name => {
     part.classList.remove('toggle-hidden');
   // Each chapter has a #summary.
   for (const part of article.querySelectorAll('[id]')) part.id = `${name}.${part.id}`;
+  for (const attribute of ['href', 'clip-path'])
+    for (const part of article.querySelectorAll(`svg [${attribute}*='#']`))
+      part.setAttribute(attribute, part.getAttribute(attribute).replace('#', `#${name}.`));
   for (const link of article.querySelectorAll('a[href]')) {
     const [, page, id] = link.href.match(/^(?:.*\\/)?([^#]*?)(?:\\.html)?(?:#(.*))?$/);
     if (link.href.startsWith(folder)) link.href = id ? `#${page}.${id}` : `#${page}`;
@@ -93,24 +95,16 @@ def pages() -> list[str]:
     return [Path(file).name for file in files]
 
 
-def settle(page: Page) -> None:
-    """Wait until formulas and explorers are there."""
-    page.evaluate("window.MathJax?.startup.promise")
-    if page.locator("script[type='application/vnd.jupyter.widget-view+json']").count():
-        page.locator(".nnlab-explorer img:visible").last.wait_for()
-
-
-def save(browser: Browser, edition: Path, file: Path) -> None:
-    """Print the offline edition in ``edition`` to ``file``."""
+def save(browser: Browser, site: Path, file: Path) -> None:
+    """Print the site to ``file``."""
     page = browser.new_page()
     texts, styles = [], {}
     for name in pages():
-        page.goto((edition / "book" / f"{name}.html").as_uri())
-        settle(page)
+        page.goto((site / "book" / f"{name}.html").as_uri())
         taken = page.evaluate(TAKE, name)
         texts.append(taken["text"])
         styles |= dict.fromkeys(taken["styles"])
-    page.goto((edition / "book" / f"{pages()[0]}.html").as_uri())
+    page.goto((site / "book" / f"{pages()[0]}.html").as_uri())
     page.evaluate(JOIN, ["".join(texts), "".join(styles), read("_config.yml")["title"]])
     page.add_style_tag(content=STYLE)
     for _ in range(2):  # the first time to see on which page everything is
@@ -130,7 +124,7 @@ def main() -> None:
         browser = launch(playwright)
         if browser is None:
             sys.exit("There is no Chromium: install it, or say in CHROMIUM where it is.")
-        save(browser, BUILD / "offline" / "nnlab", file)
+        save(browser, BUILD / "html", file)
         browser.close()
     print(f"{file}, {len(PdfReader(file).pages)} pages")
 

@@ -48,7 +48,7 @@ def test_a_figure_is_one_element_with_a_name(page):
     root = ElementTree.fromstring(page)
     assert (root.tag, root.get("role"), root.get("aria-label")) == ("svg", "img", 'says "so"')
     assert "title < 3" in "".join(root.itertext())
-    assert float(root.get("width")) == pytest.approx(6.4 * 72, abs=1)
+    assert float(root.get("width")) == pytest.approx(576, abs=1)  # of 6.4 inches
 
 
 def test_every_reference_leads_to_an_id_of_this_figure(page):

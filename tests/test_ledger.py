@@ -8,6 +8,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
+from website import built
 
 from nnlab import ledger
 from nnlab.datasets import mnist_is_local
@@ -92,6 +94,18 @@ def test_marks_that_are_missing_misplaced_or_twice_are_found():
         "A3 has a mark too many in one",
         "A9 has a mark too many in two",
     ]
+
+
+def test_marks_and_rows_lead_to_each_other():
+    pages = {
+        path.stem: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in built().glob("book/*.html")
+    }
+    for claim, (chapter, _) in ledger.CHECKS.items():
+        row = pages["claims"].find(id=f"ledger-{claim.lower()}").find_parent("tr")
+        assert row.find("a")["href"] == f"{chapter}.html#claim-{claim.lower()}"
+        mark = pages[chapter].find(id=f"claim-{claim.lower()}")
+        assert mark.find("a")["href"] == f"claims.html#ledger-{claim.lower()}"
 
 
 @pytest.mark.filterwarnings("ignore::nnlab.datasets.FallbackWarning")

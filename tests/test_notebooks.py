@@ -6,10 +6,12 @@ Each check returns a list of complaints about one notebook; no complaint means t
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
 import pytest
+from cells import names, tree
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from outputs import pictures
@@ -17,7 +19,9 @@ from outputs import pictures
 BOOK = Path(__file__).parent.parent / "book"
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
 MAX_LINES = 15
+MAX_LETTERS = 79  # a page is narrower than an editor
 WIDGETS = "application/vnd.jupyter.widget-state+json"
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 # What there is to look at
@@ -27,9 +31,18 @@ def code_cells(nb: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in nb.cells if cell.cell_type == "code"]
 
 
-def tree(cell: NotebookNode) -> ast.Module:
-    """The syntax tree of a cell; IPython's % and ! lines count as nothing."""
-    return ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", cell.source, flags=re.MULTILINE))
+def only_checks(cell: NotebookNode) -> bool:
+    """Whether a cell glues numbers or asserts, and is neither on the page nor in run copies."""
+    return "check" in cell.metadata.get("tags", [])
+
+
+def asserts(cell: NotebookNode) -> bool:
+    return any(isinstance(node, ast.Assert) for node in ast.walk(tree(cell.source)))
+
+
+def draws(cell: NotebookNode) -> bool:
+    """Whether a cell shows a picture."""
+    return any(kind.startswith("image/") for out in cell.outputs for kind in out.get("data", {}))
 
 
 def strings(value: object) -> Iterator[str]:
@@ -95,17 +108,52 @@ def check_no_progress_bar(nb: NotebookNode) -> list[str]:
     return [f"a progress bar was saved: {bar}" for bar in bars]
 
 
-def check_ignored_cells_assert(nb: NotebookNode) -> list[str]:
+def check_ignored_cells_are_asserted(nb: NotebookNode) -> list[str]:
     complaints = []
-    for cell in code_cells(nb):
+    cells = code_cells(nb)
+    for cell, after in pairwise([*cells, None]):
         # nbval takes its orders from tags and from comments.
         text = " ".join([cell.source, *cell.metadata.get("tags", [])]).lower().replace("_", "-")
-        asserts = any(isinstance(node, ast.Assert) for node in ast.walk(tree(cell)))
-        if "nbval-ignore-output" in text and not asserts:
+        asserted = asserts(cell) or (after and only_checks(after) and asserts(after))
+        if "nbval-ignore-output" in text and not asserted:
             complaints.append(f"cell {cell.execution_count} is neither compared nor asserted")
         if "nbval-skip" in text:
             complaints.append(f"cell {cell.execution_count} is never tested")
     return complaints
+
+
+def check_page_does_not_test(nb: NotebookNode) -> list[str]:
+    return [
+        f"cell {cell.execution_count} glues or asserts: tag it check, or move that to a check cell"
+        for cell in code_cells(nb)
+        if not only_checks(cell) and (asserts(cell) or "glue" in set.union(*names(cell.source)))
+    ]
+
+
+def check_page_needs_no_check_cell(nb: NotebookNode) -> list[str]:
+    complaints = []
+    from_checks: set[str] = set()
+    for cell in code_cells(nb):
+        read, own = names(cell.source)
+        if only_checks(cell):
+            from_checks |= own
+            continue
+        complaints += [
+            f"cell {cell.execution_count} needs {name}, which a check cell has set"
+            for name in sorted(read & from_checks)
+        ]
+        from_checks -= own
+    return complaints
+
+
+def check_short_lines(nb: NotebookNode) -> list[str]:
+    return [
+        f"a line of cell {cell.execution_count} has more than {MAX_LETTERS} letters: {line}"
+        for cell in code_cells(nb)
+        if not only_checks(cell)
+        for line in cell.source.splitlines()
+        if len(line) > MAX_LETTERS
+    ]
 
 
 def check_short_cells(nb: NotebookNode) -> list[str]:
@@ -117,13 +165,41 @@ def check_short_cells(nb: NotebookNode) -> list[str]:
     ]
 
 
+def check_figures_are_saved(nb: NotebookNode) -> list[str]:
+    return [
+        f"cell {cell.execution_count} draws a figure, but none is saved: run `make outputs`"
+        for cell in code_cells(nb)
+        if "plt.show()" in cell.source and not draws(cell)
+    ]
+
+
+def check_explorers_are_saved(nb: NotebookNode) -> list[str]:
+    state = nb.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {})
+    return [
+        f"the widget of cell {cell.execution_count} is not saved: run `make outputs`"
+        for cell in code_cells(nb)
+        for output in cell.outputs
+        if VIEW in output.get("data", {}) and output.data[VIEW]["model_id"] not in state
+    ]
+
+
+def check_captions(nb: NotebookNode) -> list[str]:
+    complaints = []
+    for cell in code_cells(nb):
+        figure = cell.metadata.get("mystnb", {}).get("figure", {})
+        if draws(cell) and not re.fullmatch(r"\S.*[.?!]", figure.get("caption", ""), re.DOTALL):
+            complaints.append(f"the picture of cell {cell.execution_count} has no caption")
+        if draws(cell) and not re.fullmatch(r"fig-[\w-]+", figure.get("name", "")):
+            complaints.append(f"the picture of cell {cell.execution_count} has no name fig-…")
+    return complaints
+
+
 def check_alternative_text(nb: NotebookNode) -> list[str]:
     complaints = []
     for cell in code_cells(nb):
         # myst-nb puts this text on the picture.
         alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "").strip()
-        kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
-        if any(kind.startswith("image/") for kind in kinds) and not alt:
+        if draws(cell) and not alt:
             complaints.append(f"the picture of cell {cell.execution_count} has no alternative text")
     prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
     for picture in re.findall(r"!\[\s*\]\([^)]*\)|<img\b[^>]*>", prose + saved_text(nb)):
@@ -147,7 +223,7 @@ def shared_definitions(chapters: dict[str, NotebookNode]) -> list[str]:
     """Complain about every function or class that two chapters define."""
     where: dict[str, set[str]] = {}
     for chapter, nb in chapters.items():
-        for node in (node for cell in code_cells(nb) for node in ast.walk(tree(cell))):
+        for node in (n for cell in code_cells(nb) for n in ast.walk(tree(cell.source))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 where.setdefault(node.name, set()).add(chapter)
     return [
@@ -179,22 +255,38 @@ def test_no_function_is_defined_in_two_chapters():
 def good() -> NotebookNode:
     """A small notebook that no check complains about."""
     picture = new_output("display_data", {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"})
+    shown = {
+        "image": {"alt": "The loss falls to 0.1."},
+        "figure": {"caption": "The loss falls.", "name": "fig-loss"},
+    }
     return new_notebook(
         cells=[
             new_markdown_cell("# Measure it\n\n![A falling curve.](images/curve.png)"),
             new_code_cell(
-                "%matplotlib inline\nplot()",
+                "%matplotlib inline\nplt.show()",
                 execution_count=1,
                 outputs=[picture],
-                metadata={"mystnb": {"image": {"alt": "The loss falls to 0.1."}}},
+                metadata={"mystnb": shown},
             ),
             new_code_cell(
-                "loss = fit()\nassert loss < 0.2\nprint(loss)",
+                "loss = fit()\nprint(loss)",
                 execution_count=2,
                 outputs=[new_output("stream", name="stdout", text="0.1 at 100 %\n")],
                 metadata={"tags": ["nbval-ignore-output"]},
             ),
-        ]
+            new_code_cell(
+                f"low = loss < 0.2\nassert low, '{'a long line, which nobody sees ' * 3}'",
+                execution_count=3,
+                metadata={"tags": ["check"]},
+            ),
+            new_code_cell(
+                "low = 0.3\nexplore(low)",
+                execution_count=4,
+                outputs=[new_output("display_data", {VIEW: {"model_id": "1"}})],
+            ),
+            new_code_cell("print('end')", execution_count=5),
+        ],
+        metadata={"widgets": {WIDGETS: {"state": {"1": {"model_name": "VBoxModel"}}}}},
     )
 
 
@@ -222,11 +314,14 @@ def fails(nb):
 
 
 def warns(nb):
-    nb.cells[-1].outputs[0].name = "stderr"
+    nb.cells[-1].outputs = [new_output("stream", name="stderr", text="Warning")]
 
 
 def keeps_a_bar(nb):
-    nb.metadata["widgets"] = {WIDGETS: {"state": {"1": {"model_name": "FloatProgressModel"}}}}
+    nb.metadata.widgets[WIDGETS].state["2"] = {"model_name": "FloatProgressModel"}
+
+
+IGNORED = {"tags": ["nbval-ignore-output"]}
 
 
 def holds(source: str):
@@ -238,11 +333,16 @@ def holds(source: str):
     return flaw
 
 
+def changes(number: int, **fields):
+    """A flaw: a cell's fields are others."""
+    return lambda nb: nb.cells[number].update(fields)
+
+
 FLAWS = {
     "no title": (lambda nb: nb.cells.pop(0), check_title),
-    "title too small": (lambda nb: nb.cells[0].update(source="## Measure"), check_title),
-    "not run": (lambda nb: nb.cells[1].update(execution_count=None), check_run_in_order),
-    "run twice": (lambda nb: nb.cells[2].update(execution_count=3), check_run_in_order),
+    "title too small": (changes(0, source="## Measure"), check_title),
+    "not run": (changes(1, execution_count=None), check_run_in_order),
+    "run twice": (changes(2, execution_count=3), check_run_in_order),
     "error": (fails, check_no_errors),
     "stderr": (warns, check_no_errors),
     "traceback": (shows("Traceback (most recent call last):"), check_no_errors),
@@ -251,23 +351,46 @@ FLAWS = {
     "address": (shows("<function f at 0x7f3a10c2d1f0>"), check_nothing_of_this_machine),
     "bar": (keeps_a_bar, check_no_progress_bar),
     "bar as text": (shows(" 40%|####      | 4/10"), check_no_progress_bar),
-    "no assert": (holds("print('assert')"), check_ignored_cells_assert),
-    "skipped": (holds("# NBVAL_SKIP\nassert loss < 1"), check_ignored_cells_assert),
-    "long cell": (holds("assert x\n" * (MAX_LINES + 1)), check_short_cells),
-    "no alt": (lambda nb: nb.cells[1].metadata.pop("mystnb"), check_alternative_text),
+    "no assert": (changes(3, source="print('assert')"), check_ignored_cells_are_asserted),
+    "assert too late": (
+        lambda nb: nb.cells[2].update(metadata={}) or nb.cells[4].update(metadata=IGNORED),
+        check_ignored_cells_are_asserted,
+    ),
+    "skipped": (holds("# NBVAL_SKIP\nx = 1"), check_ignored_cells_are_asserted),
+    "assert on the page": (holds("assert 1"), check_page_does_not_test),
+    "assert in a function": (holds("def f():\n    assert 1"), check_page_does_not_test),
+    "glue on the page": (holds("glue('x', 1)"), check_page_does_not_test),
+    "glue imported": (holds("from myst_nb import glue"), check_page_does_not_test),
+    "check cell needed": (changes(4, source="explore(low)"), check_page_needs_no_check_cell),
+    "check cell needed in a function": (
+        changes(4, source="def look(x):\n    return low + x"),
+        check_page_needs_no_check_cell,
+    ),
+    "long line": (holds(f"print('{'x' * MAX_LETTERS}')"), check_short_lines),
+    "long cell": (holds("print(1)\n" * (MAX_LINES + 1)), check_short_cells),
+    "no figure": (changes(1, outputs=[]), check_figures_are_saved),
+    "no widgets": (lambda nb: nb.metadata.pop("widgets"), check_explorers_are_saved),
+    "no state": (
+        lambda nb: nb.metadata["widgets"][WIDGETS].pop("state"),
+        check_explorers_are_saved,
+    ),
+    "no caption": (lambda nb: nb.cells[1].metadata.mystnb.figure.pop("caption"), check_captions),
+    "caption without end": (
+        lambda nb: nb.cells[1].metadata.mystnb.figure.update(caption="The loss"),
+        check_captions,
+    ),
+    "no name": (lambda nb: nb.cells[1].metadata.mystnb.figure.pop("name"), check_captions),
+    "no alt": (lambda nb: nb.cells[1].metadata.mystnb.pop("image"), check_alternative_text),
     "empty alt": (
         lambda nb: nb.cells[1].metadata.mystnb.image.update(alt=" "),
         check_alternative_text,
     ),
     "no alt in prose": (
-        lambda nb: nb.cells[0].update(source="# Measure it\n\n![](curve.png)"),
+        changes(0, source="# Measure it\n\n![](curve.png)"),
         check_alternative_text,
     ),
     "no alt in HTML": (shows_html('<img src="curve.png">'), check_alternative_text),
-    "patched path": (
-        lambda nb: nb.cells[1].update(source="sys.path.append('..')"),
-        check_engine_is_installed,
-    ),
+    "patched path": (holds("sys.path.append('..')"), check_engine_is_installed),
 }
 
 

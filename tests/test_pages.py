@@ -45,6 +45,8 @@ def minutes(article: bs4.Tag) -> float:
     stops = len(core.select(STOPS))
     for part in core.select("div.math, div.cell"):
         part.decompose()
+    for formula in core.select("math"):
+        formula.replace_with("formula")
     return len(core.get_text(" ").split()) / WORDS_A_MINUTE + stops
 
 
@@ -76,6 +78,13 @@ def test_the_answer_to_a_prediction_is_folded(chapter):
     assert 1 <= len(questions) <= 3
     assert len(answers) == len(questions)
     assert not any(answer.has_attr("open") for answer in answers)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_folded_box_has_a_title_to_open_it_by(chapter):
+    # At a box without one the script that folds boxes stops, and the rest of the page lies open.
+    boxes = article(chapter).select(".admonition.dropdown")
+    assert [box.text for box in boxes if not box.select_one(":scope > .admonition-title")] == []
 
 
 # Tests of the measures, on small pages

@@ -62,8 +62,6 @@ ALLOWED = {
     "03_vanishing_exploding": {
         "0.01": SAID,
         "0.001": SAID,
-        "0.25": SAID,
-        "2.3": THEORY,  # log 10
         "1.5": CHOSEN,
         "0.1 %": CHECKED,
         "0.2785": THEORY,
@@ -71,9 +69,6 @@ ALLOWED = {
         "0.5": CHOSEN,
         "7.7": CHOSEN,
         "1.54": THEORY,
-        "0.1": CHOSEN,
-        "0.003": CHOSEN,
-        "0.03": CHOSEN,
     },
     "04_xavier_he": {
         "0.01": SAID,

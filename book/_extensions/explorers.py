@@ -41,7 +41,7 @@ class Saved:
     def __init__(self, state: dict, key: str):
         self.state = state
         intro, *parts, self.picture = self._children(key)
-        self.intro = re.findall("<p>(?:<strong>)?(.*?)(?:</strong>)?</p>", intro["value"])
+        self.intro = re.findall("<p>(?:<strong>)?(.*?)(?:</strong>)?</p>", intro.get("value", ""))
         self.controls = [part for part in parts if "_options_labels" in part]
         names = [part["description"] for part in parts if part["_model_name"] == "CheckboxModel"]
         self.animated = names[0].removeprefix("animate ") if names else None
@@ -67,7 +67,9 @@ class Saved:
             keys = [child for part in parts for child in part["children"]]
             parts = [self.state[key.removeprefix("IPY_MODEL_")]["state"] for key in keys]
         found = [FRAME.fullmatch(part["value"]) for part in parts]
-        return [(unescape(alt), base64.b64decode(svg).decode()) for alt, svg in map(_groups, found)]
+        if len(self.intro) != 2 or None in found:
+            raise ValueError("this explorer is of an older kind: run its notebook again")
+        return [(unescape(match[1]), base64.b64decode(match[2]).decode()) for match in found]
 
     def first(self) -> int:
         """The number of the frame that is shown first."""
@@ -75,10 +77,6 @@ class Saved:
         for control in self.controls:
             number = number * len(control["_options_labels"]) + control["index"]
         return number
-
-
-def _groups(match):
-    return match.groups()
 
 
 def control(state: dict, key: str) -> str:
@@ -125,17 +123,21 @@ def embed(app: Sphinx, document: nodes.document, name: str) -> None:
     """Put the explorers of a notebook into its page, and their frames beside it."""
     if app.builder.format != "html":
         return
-    views = [(node, match) for node in document.findall(nodes.raw) if (match := _view(node))]
+    views = [node for node in document.findall(nodes.raw) if VIEW.search(node.astext())]
     if not views:
         return
     saved = Saved.all(json.loads(Path(app.env.doc2path(name)).read_text(encoding="utf-8")))
-    for number, (node, match) in enumerate(views):
-        model = json.loads(match[1])["model_id"]
+    for number, node in enumerate(views):
+        model = json.loads(VIEW.search(node.astext())[1])["model_id"]
         if model not in saved:
             logger.warning("this widget is not an explorer", location=node)
             continue
         key = f"explorer-{number}"
-        frames = [themed(svg, alt, f"{key}-") for alt, svg in saved[model].frames()]
+        try:
+            frames = [themed(svg, alt, f"{key}-") for alt, svg in saved[model].frames()]
+        except ValueError as error:
+            logger.warning(str(error), location=node)
+            continue
         folder = Path(FOLDER, f"{name}-{number}")
         Path(app.outdir, folder).mkdir(parents=True, exist_ok=True)
         for i, frame in enumerate(frames):
@@ -147,10 +149,6 @@ def embed(app: Sphinx, document: nodes.document, name: str) -> None:
     # The page does without the widgets' state.
     scripts = app.env.nb_metadata[name].get("js_files", {})
     scripts.pop("ipywidgets_state", None)
-
-
-def _view(node):
-    return VIEW.search(node.astext())
 
 
 def setup(app: Sphinx) -> dict:

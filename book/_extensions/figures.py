@@ -18,6 +18,7 @@ from sphinx.application import Sphinx
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 ElementTree.register_namespace("", SVG[1:-1])
 PAPER, INK = 0.207, 0.93  # lightness of a dark page, and of what was black
+SCALE = 1.25  # pixels per point: letters are a little larger than those of the text
 ROUND = {"d": 2, "x": 2, "y": 2, "points": 2, "transform": 3}  # decimals of a point
 COLOR = re.compile("#([0-9a-f]{6})")
 
@@ -87,8 +88,9 @@ def themed(svg: str, alt: str, key: str) -> str:
     inside = "".join(ElementTree.tostring(part, encoding="unicode") for part in root)
     inside = re.sub(' xmlns="[^"]*"', "", inside)
     return (
-        f'<svg class="nnlab-figure" role="img" aria-label="{escape(alt)}" width="{width:.0f}" '
-        f'height="{height:.0f}" viewBox="0 0 {width:g} {height:g}">{inside}</svg>'
+        f'<svg class="nnlab-figure" role="img" aria-label="{escape(alt)}" '
+        f'width="{SCALE * width:.0f}" height="{SCALE * height:.0f}" '
+        f'viewBox="0 0 {width:g} {height:g}">{inside}</svg>'
     )
 
 

@@ -320,11 +320,11 @@ class PlainMarkdown:
 
     def summary(self, node: nodes.Element) -> str:
         """The title of a folded part: HTML, in which Markdown means nothing."""
-        return one_line(
-            "".join(
-                f"${html.escape(part.astext())}$"
-                if isinstance(part.parent, nodes.math)
-                else html.escape(part.astext())
-                for part in node.findall(nodes.Text)
-            )
-        )
+        parts = []
+        for part in node.findall(nodes.Text):
+            if isinstance(part.parent, nodes.math):  # MathJax reads no entities
+                tex = part.astext().replace("<", r"\lt ").replace(">", r"\gt ")
+                parts.append(f"${tex}$")
+            else:
+                parts.append(html.escape(part.astext()))
+        return one_line("".join(parts))

@@ -13,39 +13,18 @@ function mend() {
   }
   // What is too wide for a phone can be scrolled with the keyboard, too. The theme takes no notice
   // of formulas, nor of code that was folded when the page was opened.
-  for (const part of document.querySelectorAll("div.math mjx-container, .bd-article pre")) {
+  for (const part of document.querySelectorAll("div.math, .bd-article pre")) {
     part.tabIndex = part.scrollWidth > part.clientWidth ? 0 : -1;
   }
-}
-
-// Formulas take the browser longer than explorers do. So explorers go first, and after every few
-// formulas the reader's keys have their turn.
-async function typeset() {
-  if (document.readyState !== "complete") {
-    await new Promise((resolve) => window.addEventListener("load", resolve));
-  }
-  const formulas = [...document.querySelectorAll(".math")];
-  while (formulas.length) {
-    await new Promise((resolve) => (window.requestIdleCallback ?? setTimeout)(resolve));
-    await window.MathJax.typesetPromise(formulas.splice(0, 10));
-  }
-}
-
-if (window.MathJax) {
-  window.MathJax.startup = {
-    typeset: false,
-    ready() {
-      window.MathJax.Hub = { Queue() {} }; // of MathJax 2, which ipywidgets asks for its labels
-      window.MathJax.startup.defaultReady();
-      window.MathJax.startup.promise = typeset();
-    },
-  };
 }
 
 // It depends on the width of the text, and on what is unfolded.
 window.addEventListener("load", () => {
   new ResizeObserver(mend).observe(document.querySelector(".bd-article") ?? document.body);
 });
+
+// The search fetches the pages that it found, to quote them: on a disk it may not.
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SEARCH_SUMMARY = false;
 
 // Paper is white.
 let theme;

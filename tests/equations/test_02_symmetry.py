@@ -7,13 +7,13 @@ import pytest
 import sympy as sp
 from scipy.optimize import minimize
 
-from nnlab.activations import ACTIVATIONS, get
+from nnlab.activations import ACTIVATIONS, Activation, gelu, get
 from nnlab.datasets import xor
 from nnlab.diagnostics import twins
 from nnlab.initializers import constant, normal
 from nnlab.network import MLP
 from nnlab.optimizers import SGD, Adam
-from nnlab.training import fit
+from nnlab.training import evaluate, fit
 
 BCE = "binary_cross_entropy"
 
@@ -123,6 +123,70 @@ def test_eq_02_half_twins(outputs):
     np.testing.assert_allclose(signals.dW[1][0], signals.dW[1][1], rtol=1e-13)
 
 
+def half_twins(net):
+    """Make units 0 and 1 half-twins; return the net."""
+    net.W[0][:, 1], net.b[0][1] = net.W[0][:, 0], net.b[0][0]
+    return net
+
+
+def gap(net):
+    """How far the incoming weights and biases of units 0 and 1 are apart."""
+    incoming = np.vstack([net.W[0], net.b[0]])
+    return np.abs(incoming[:, 0] - incoming[:, 1]).max()
+
+
+def test_half_twins_stay_without_error_and_part_by_their_biases_without_signal():
+    X, y = batch(39)
+    assert y.mean() != 0.5
+    fitted = half_twins(net_of())
+    fit(fitted, X, fitted(X), "mean_squared_error", SGD(0.5), epochs=50)
+    assert gap(fitted) == 0
+    silent = half_twins(net_of())
+    fit(silent, 0 * X, y, BCE, SGD(0.5), epochs=50)
+    assert (silent.W[0][:, 0] == silent.W[0][:, 1]).all()
+    assert abs(silent.b[0][0] - silent.b[0][1]) > 1e-3
+
+
+def test_while_half_twins_stay_their_outgoing_weights_may_move():
+    X, y = batch(39)
+    bump = Activation(
+        "bump",
+        lambda Z, out: np.exp(-Z * Z, out=out),
+        lambda Z, A, out: np.multiply(-2 * Z, A, out=out),
+    )
+    net = net_of(phi=bump, init=["zeros", normal()], bias_init="zeros")
+    outgoing = net.W[1].copy()
+    fit(net, X, y, BCE, SGD(0.5), epochs=50)
+    assert gap(net) == 0 and not net.W[0].any() and not net.b[0].any()
+    assert np.abs(net.W[1] - outgoing).min() > 1e-3
+    np.testing.assert_allclose(np.ptp(net.W[1]), np.ptp(outgoing))  # δ keeps its value
+
+
+@pytest.mark.parametrize(("phi", "beats_a_line"), [("sigmoid", False), ("shifted", True)])
+def test_twins_from_zero_weights_beat_a_line_only_if_phi_is_not_monotone(phi, beats_a_line):
+    shifted = Activation(
+        "GELU(z + 1)",
+        lambda Z, out: gelu(Z + 1, out),
+        lambda Z, A, out: gelu.derivative(Z + 1, out=out),
+    )
+    corners, labels = xor(centred=True)
+    noise = np.random.default_rng(2).standard_normal((40, 2))
+    X, y = np.tile(corners, (10, 1)) + 0.3 * noise, np.tile(labels, 10)
+    net = net_of((2, 4, 1), shifted if phi == "shifted" else phi, "zeros", "zeros")
+    fit(net, X, y, BCE, SGD(0.3), epochs=500, batch_size=5, rng=np.random.default_rng(0))
+    assert twins(net, 0) == [[0, 1, 2, 3]]
+    assert (evaluate(net, X, y, BCE)[1] > 0.9) == beats_a_line
+
+
+def test_small_steps_make_no_twins_and_a_large_one_can():
+    def step(eta):  # two linear units, one input x = 1, the error e = v·w + 1
+        w, v = np.array([0.75, 0.25]), np.array([1.0, 0.5])
+        e = v @ w + 1
+        return np.ptp(w - eta / e * e * v) + np.ptp(v - eta / e * e * w)
+
+    assert step(1.0) == 0 and step(0.99) > 0 and step(0.5) > 0
+
+
 @pytest.mark.parametrize("n", [2, 5])
 def test_eq_02_one_unit(n):
     X, _ = batch()
@@ -136,15 +200,15 @@ def test_eq_02_rates(n):
     X, y = batch(20)
     lr = 0.1
 
-    def gap(rates):
+    def distance(rates):
         layer = net_of((2, n, 1), init=constant(0.3), bias_init="zeros")
         one = net_of((2, 1, 1), init=[constant(0.3), constant(n * 0.3)], bias_init="zeros")
         fit(layer, X, y, BCE, SGD(lr), epochs=100)
         fit(one, X, y, BCE, SGD(np.array(rates)), epochs=100)
         return np.abs(layer(X) - one(X)).max()
 
-    assert gap([lr / n, lr / n, lr / n, n * lr, lr]) < 1e-11
-    assert gap([lr] * 5) > 1e-3
+    assert distance([lr / n, lr / n, lr / n, n * lr, lr]) < 1e-11
+    assert distance([lr] * 5) > 1e-3
 
 
 def test_eq_02_floor():

@@ -162,6 +162,35 @@ def test_eq_03_balance(name):
         np.testing.assert_allclose((W * dW).sum((-2, -1)), output, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(("name", "kept"), [("identity", 1.0), ("relu", 0.5)])
+def test_eq_03_alike(name, kept):
+    n, depth, s2, seeds = 32, 5, 4.0, 6000
+    rng = np.random.default_rng(0)
+    init = variance_scaling(s2)
+    net = MLP((n,) * (depth + 1), name, init, rng=rng, ensemble=seeds)
+    signals = net.forward(x := rng.standard_normal((1, n)))
+    net.backward(signals, dz := rng.standard_normal((seeds, 1, n)))
+    squares = np.array([np.square(dW).sum((-2, -1)) for dW in signals.dW])
+    ends = (x**2).sum() * np.square(dz).sum((-2, -1)).mean()
+    error = squares.std(axis=1) / np.sqrt(seeds)
+    expected = ends * (kept * s2) ** (depth - 1)
+    assert (np.abs(squares.mean(axis=1) - expected) < 4 * error).all()
+    assert error.max() < 0.05 * expected
+
+
+def test_balance_gives_no_equal_gradients():
+    net = MLP((2, 2, 2), "identity", "zeros", rng=np.random.default_rng(0))
+    net.W[0], net.W[1] = np.diag([0.01, 1.0]), np.diag([1.0, 0.01])
+    signals = net.backward(net.forward([[1.0, 0.0]]), np.ones((1, 2)))
+    pairs = list(zip(net.W, signals.dW, strict=True))
+    inner = [(W * dW).sum() for W, dW in pairs]
+    weights, gradients = np.array([[np.linalg.norm(each) for each in pair] for pair in pairs]).T
+    assert inner[0] == pytest.approx(inner[1], rel=1e-12)
+    assert weights[0] == pytest.approx(weights[1], rel=1e-12)
+    assert gradients == pytest.approx([1.000, 0.014], abs=5e-4)
+    assert (gradients >= np.abs(inner) / weights).all()
+
+
 def test_balance_needs_homogeneity():
     net = MLP((5, 8, 3), "tanh", normal(1.0), rng=np.random.default_rng(0))
     X = np.random.default_rng(1).standard_normal((20, 5))
@@ -221,6 +250,29 @@ def test_eq_03_freeze(dtype, lr):
     f = activations.sigmoid.derivative(np.array(fixed_point(1.0, "sigmoid"))).item()
     live = np.log(float(np.finfo(dtype).eps) / (4 * lr)) / np.log(f)
     assert abs(40 - live - frozen) < 2
+
+
+def long_run(phi, w, b, x):
+    """The geometric mean of 1,000 factors, from z = wx + b on."""
+    z, logs = np.array(w * x + b), []
+    for _ in range(1000):
+        logs.append(np.log(np.abs(w * phi.derivative(z))))
+        z = w * phi(z) + b
+    return np.exp(np.mean(logs)), np.exp(logs[-1])
+
+
+def test_quarter_needs_weights_of_four_and_bias_makes_them_enough():
+    assert long_run(activations.sigmoid, 4.0, 0.0, 1.0)[1] < 0.08
+    mean, last = long_run(activations.sigmoid, 4.0, -2.0, 1.0)
+    assert 0.99 < mean < 1 and 0.998 < last < 1
+    # The exception of the theorem: a repelling fixed point that is hit to the last bit.
+    assert long_run(activations.sigmoid, 8.0, -4.0, 0.5)[0] == pytest.approx(2)
+    assert long_run(activations.sigmoid, 8.0, -4.0, 0.5 + 1e-9)[0] < 0.5
+
+
+def test_a_small_first_signal_gains_before_it_settles():
+    z = 8.0 * 0.001
+    assert 8.0 * activations.sigmoid.derivative(np.array(z)) > 1.99
 
 
 def test_thm_03_no_explosion():
