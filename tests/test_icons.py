@@ -27,6 +27,5 @@ def test_icons_of_pages_scripts_and_styles_are_found(site):
 def test_the_script_is_found_in_a_page():
     page = '<head>\n  <script defer src="../_static/scripts/fontawesome.js?digest=5"></script>\n'
     assert icons.SCRIPT.sub("", page) == "<head>\n"
-    assert (
-        icons.SCRIPT.sub("", '<script src="page.js"></script>') == '<script src="page.js"></script>'
-    )
+    other = '<script src="page.js"></script>'
+    assert icons.SCRIPT.sub("", other) == other

@@ -3,6 +3,7 @@
 * A code cell tagged ``check`` glues a number or asserts something: it is no part of the page.
 * The role ``{claim}`A5``` says that the text before it judges claim A5. It is a small link to the
   claim's row in the ledger, with the verdict that stands there, and the row leads back to it.
+* What folds a cell says in plain words what it shows.
 * A section whose title starts with "Go deeper" is optional, and a folded part whose title starts
   with "You were right if" is an answer: both get a class, for the style sheet.
 * A folded proof gets a title to open it by.
@@ -20,6 +21,11 @@ from sphinx.util.docutils import SphinxRole
 
 LEDGER = Path("book", "claims.ipynb")
 SAYS = {"holds": "true", "holds if": "true if", "fails": "false"}
+PROMPTS = {
+    "input": ("Show the code", "Hide the code"),
+    "output": ("Show the output", "Hide the output"),
+    "all": ("Show the code and its output", "Hide the code and its output"),
+}
 DEEPER, ANSWER = "Go deeper", "You were right if"
 
 
@@ -64,6 +70,8 @@ def shape(app: Sphinx, document: nodes.document) -> None:
     for cell in [*document.findall(nodes.container)]:
         if "tag_check" in cell["classes"]:
             cell.parent.remove(cell)
+        elif prompts := PROMPTS.get(cell.get("hide_mode")):
+            cell["prompt_show"], cell["prompt_hide"] = prompts
     for section in document.findall(nodes.section):
         if section[0].astext().startswith(DEEPER):
             section["classes"].append("deeper")
