@@ -53,9 +53,6 @@ ALLOWED = {
     },
     "02_symmetry": {
         "99 %": CHOSEN,
-        "10⁻⁶": CHOSEN,
-        "10⁻¹⁵": CHOSEN,
-        "10⁻¹⁷": THEORY,  # rounding of floats
         "0.1": SAID,
         "0.01": SAID,
     },
