@@ -309,7 +309,7 @@ import sys
 sys.path.insert(0, {extensions!r})
 project = "Small"
 extensions = ["myst_nb", "sphinx_book_theme", "sphinx_design", "sphinx_exercise", "sphinx_proof",
-              "sphinxcontrib.bibtex", "pages", "run_copies"]
+              "sphinxcontrib.bibtex", "pages", "figures", "explorers", "run_copies"]
 html_theme = "sphinx_book_theme"
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
@@ -340,6 +340,8 @@ QUIZ = """
     - {text: "Yes.", why: "By `1`.", right: true}
     - {text: "No.", why: "Count."}
 """
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 2" width="2pt" height="2pt">
+<path d="M 0 0 L 1 1" style="fill: #123456"/></svg>"""
 DOT = (  # one dot, a small PNG
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJg"
     "gg=="
@@ -354,7 +356,7 @@ def glued(name: str, value: object) -> NotebookNode:
 
 
 def cells_of_every_kind() -> list[NotebookNode]:
-    picture = new_output("display_data", {"image/png": DOT, "text/plain": "<Figure>"})
+    picture = new_output("display_data", {"image/svg+xml": SVG, "text/plain": "<Figure>"})
     words = {"figure": {"caption": "A dot at $0$.", "name": "fig-one"}}
     words["image"] = {"alt": "A dot, and a $."}
     two = new_output("execute_result", {"text/plain": "2"})
