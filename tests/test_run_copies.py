@@ -452,6 +452,23 @@ def test_links_lead_to_the_pages_of_the_site(small):
     }
 
 
+def test_the_variant_of_the_small_book_has_no_solution(small):
+    nb = read(small / "notebooks" / "without_solutions" / "all.ipynb")
+    solution = COPY.index("### Solution to Exercise 1.1 (Add)")
+    assert [cell.source for cell in nb.cells[2:]] == COPY[1:solution] + COPY[solution + 3 :]
+
+
+def downloads(html: str) -> list[str]:
+    links = bs4.BeautifulSoup(html, "html.parser").select("a[href]")
+    return [link["href"] for link in links if link["href"].endswith((".ipynb", ".md"))]
+
+
+def test_the_small_page_offers_its_copy_and_not_its_source(small):
+    html = (small / "html" / "book" / "all.html").read_text(encoding="utf-8")
+    assert downloads(html) == ["all.ipynb"]
+    assert "_sources" not in html
+
+
 def test_what_would_be_lost_or_folded_away_stops_the_build(tmp_path):
     unknown = "# Title\n\n```{hlist}\n- a\n```\n"
     folded = EXERCISE + "\n:::{solution-end}\n:::\n\nNot in the solution."
@@ -664,10 +681,7 @@ def test_a_copy_runs_anywhere_and_prints_what_the_chapter_prints(chapter, tmp_pa
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_the_download_button_gives_the_copy(chapter):
     folder = built() / "book"
-    page = bs4.BeautifulSoup(
-        (folder / f"{chapter}.html").read_text(encoding="utf-8"), "html.parser"
-    )
-    links = [a["href"] for a in page.select("a[href]") if a["href"].endswith((".ipynb", ".md"))]
+    links = downloads((folder / f"{chapter}.html").read_text(encoding="utf-8"))
     assert links == [f"{chapter}.ipynb"]
     assert (folder / links[0]).read_bytes() == (copies() / links[0]).read_bytes()
 
