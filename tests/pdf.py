@@ -50,7 +50,8 @@ JOIN = """([text, styles, title]) => {
     const line = article.querySelector('.contents').appendChild(document.createElement('li'));
     const link = line.appendChild(document.createElement('a'));
     link.className = heading.tagName;
-    link.href = '#' + heading.closest('[id]').id;
+    heading.id ||= heading.closest('[id]').id + '.title'; // a section may begin a page earlier
+    link.href = '#' + heading.id;
     link.textContent = heading.textContent.replace('#', '');
     line.appendChild(document.createElement('span'));
   }

@@ -582,6 +582,20 @@ def test_without_a_home_a_data_dir_in_it_is_named(homeless, monkeypatch):
         load_mnist()
 
 
+def test_a_home_that_may_not_be_entered_holds_nothing(cache, mirrors, monkeypatch):
+    stat = os.stat
+
+    def refuse(path, *args, **kwargs):
+        if str(path).startswith(str(cache)):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert not datasets.mnist_is_local()
+    with pytest.warns(FallbackWarning):
+        assert load_mnist(download=False).is_fallback
+
+
 def test_without_a_home_full_paths_work(homeless, monkeypatch):
     monkeypatch.setenv("NNLAB_DATA_DIR", str(fill(homeless / "mine")))
     assert load_mnist().source == "NNLAB_DATA_DIR"

@@ -81,6 +81,15 @@ def test_what_lies_on_a_field_keeps_its_colours(page):
     assert "fill" not in re.search(r'style="([^"]*)"[^>]*>a</text>', table)[1]
 
 
+def test_marks_made_of_pixels_are_no_ground():
+    figure, (ax,) = plots.panels()
+    ax.plot([0, 1], [0, 1], "|", color="0.4", rasterized=True)
+    ax.plot([0, 1], [0, 1], color="#0072B2")
+    page = figures.themed(saved(figure), "Marks.", "f1-")
+    assert "<image" in page
+    assert "stroke:var(--c-0072b2,#0072b2)" in page
+
+
 def test_a_figure_gets_lighter_by_half():
     figure, axes = plots.panels(1, 2)
     rng = np.random.default_rng(0)

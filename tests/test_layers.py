@@ -8,7 +8,7 @@ import pytest
 import nnlab
 
 FLOORS = [
-    {"checks"},
+    {"checks", "workers"},
     {"activations", "initializers", "losses", "optimizers", "datasets"},
     {"network", "theory"},
     {"training", "diagnostics"},

@@ -103,9 +103,21 @@ def test_nothing_is_upcast(name):
     def prepare(dtype):
         Z_given = Z.astype(dtype)
         y_given = y.astype(dtype) if name == "mean_squared_error" else y
-        return lambda: LOSSES[name].value_and_gradient_(Z_given, y_given)
+        return lambda: LOSSES[name].value_and_gradient(Z_given, y_given)
 
     assert_nothing_is_upcast(prepare)
+
+
+@every
+def test_what_is_in_the_arrays_of_a_step_does_no_harm(name):
+    Z, y = example(name)
+    expected = LOSSES[name].value_and_gradient(Z, y)
+    step = LOSSES[name].start_(Z)
+    for _ in range(2):
+        value, dZ = np.array(np.nan), np.full(Z.shape, np.nan)
+        step(Z, y, value, dZ)
+        np.testing.assert_array_equal(value, expected[0])
+        np.testing.assert_array_equal(dZ, expected[1])
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,6 @@ ALLOWED = {
     },
     "02_symmetry": {
         "99 %": CHOSEN,
-        "10⁻⁶": CHOSEN,
-        "10⁻¹⁵": CHOSEN,
-        "10⁻¹⁷": THEORY,  # rounding of floats
         "0.1": SAID,
         "0.01": SAID,
     },
@@ -72,14 +69,9 @@ ALLOWED = {
     },
     "04_xavier_he": {
         "0.01": SAID,
-        "about 1": CHOSEN,
-        "about 2": THEORY,
         "1 %": CHOSEN,
-        "0.8796": THEORY,
         "1.5925": THEORY,
-        "1.47": THEORY,  # 2.93/2
         "1.96": THEORY,  # 784/400
-        "0.85": THEORY,  # 8/(3π)
         "around 0.8": SAID,
         "0.5": SAID,
         "0.9": CHOSEN,

@@ -311,7 +311,7 @@ import sys
 sys.path.insert(0, {extensions!r})
 project = "Small"
 extensions = ["myst_nb", "sphinx_book_theme", "sphinx_design", "sphinx_exercise", "sphinx_proof",
-              "sphinxcontrib.bibtex", "pages", "run_copies"]
+              "sphinxcontrib.bibtex", "pages", "figures", "explorers", "run_copies"]
 html_theme = "sphinx_book_theme"
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
@@ -342,6 +342,8 @@ QUIZ = """
     - {text: "Yes.", why: "By `1`.", right: true}
     - {text: "No.", why: "Count."}
 """
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 2" width="2pt" height="2pt">
+<path d="M 0 0 L 1 1" style="fill: #123456"/></svg>"""
 DOT = (  # one dot, a small PNG
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJg"
     "gg=="
@@ -356,7 +358,7 @@ def glued(name: str, value: object) -> NotebookNode:
 
 
 def cells_of_every_kind() -> list[NotebookNode]:
-    picture = new_output("display_data", {"image/png": DOT, "text/plain": "<Figure>"})
+    picture = new_output("display_data", {"image/svg+xml": SVG, "text/plain": "<Figure>"})
     words = {"figure": {"caption": "A dot at $0$.", "name": "fig-one"}}
     words["image"] = {"alt": "A dot, and a $."}
     two = new_output("execute_result", {"text/plain": "2"})
@@ -450,6 +452,23 @@ def test_links_lead_to_the_pages_of_the_site(small):
         "A5: true": f"{SITE}/book/claims.html#ledger-a5",
         "A red dot.": f"data:image/png;base64,{DOT}",
     }
+
+
+def test_the_variant_of_the_small_book_has_no_solution(small):
+    nb = read(small / "notebooks" / "without_solutions" / "all.ipynb")
+    solution = COPY.index("### Solution to Exercise 1.1 (Add)")
+    assert [cell.source for cell in nb.cells[2:]] == COPY[1:solution] + COPY[solution + 3 :]
+
+
+def downloads(html: str) -> list[str]:
+    links = bs4.BeautifulSoup(html, "html.parser").select("a[href]")
+    return [link["href"] for link in links if link["href"].endswith((".ipynb", ".md"))]
+
+
+def test_the_small_page_offers_its_copy_and_not_its_source(small):
+    html = (small / "html" / "book" / "all.html").read_text(encoding="utf-8")
+    assert downloads(html) == ["all.ipynb"]
+    assert "_sources" not in html
 
 
 def test_what_would_be_lost_or_folded_away_stops_the_build(tmp_path):
@@ -664,10 +683,7 @@ def test_a_copy_runs_anywhere_and_prints_what_the_chapter_prints(chapter, tmp_pa
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_the_download_button_gives_the_copy(chapter):
     folder = built() / "book"
-    page = bs4.BeautifulSoup(
-        (folder / f"{chapter}.html").read_text(encoding="utf-8"), "html.parser"
-    )
-    links = [a["href"] for a in page.select("a[href]") if a["href"].endswith((".ipynb", ".md"))]
+    links = downloads((folder / f"{chapter}.html").read_text(encoding="utf-8"))
     assert links == [f"{chapter}.ipynb"]
     assert (folder / links[0]).read_bytes() == (copies() / links[0]).read_bytes()
 

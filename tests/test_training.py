@@ -1,17 +1,21 @@
 """Training takes the right steps, tells what happened, and tells it of explosions too."""
 
 import functools
+import math
+import threading
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import references
 from references import assert_close, value_and_grad
+from threadpoolctl import threadpool_info
 
-from nnlab import initializers
+from nnlab import initializers, training
 from nnlab.datasets import batches, xor
 from nnlab.losses import LOSSES
-from nnlab.network import MLP
+from nnlab.network import MANY, MLP
 from nnlab.optimizers import SGD, Adam
 from nnlab.training import Snapshots, evaluate, fit
 
@@ -33,6 +37,10 @@ def problem(loss="softmax_cross_entropy", activation="tanh", n=N, **kwargs):
     if loss == "mean_squared_error":
         return net, X, rng(3).standard_normal((n, 2)).astype(net.dtype)
     return net, X, rng(3).integers(0, max(2, sizes[-1]), n)
+
+
+def blas_threads():
+    return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
 
 
 # -------------------------------------------------------------------------------- trajectories
@@ -307,6 +315,169 @@ def test_the_progress_bar_stays_out_of_stdout_and_changes_nothing(shown, capfd, 
     assert losses[0] == losses[1]
     if shown:
         assert err.rsplit("\r", 2)[-2:] == [" " * len(err.rsplit("\r", 2)[-2]), ""]  # wiped out
+
+
+# ---------------------------------------------------------------------------------- side by side
+
+# Ensembles that are cut into parts in different ways: by twos, one by one, many small ones.
+CUTS = {
+    "few": ((3, 40, 30, 4), (5,), "tanh"),
+    "large": ((30, 300, 200, 4), (3,), "relu"),
+    "two axes": ((3, 40, 30, 4), (4, 3), "sigmoid"),
+    "many small": ((3, 4, 4), (1001,), "tanh"),
+    "many small, two axes": ((3, 4, 4), (9, 101), "selu"),
+}
+
+
+@both_dtypes
+@pytest.mark.parametrize("rule", [SGD(0.1, momentum=0.5), Adam(0.01)], ids=str)
+@pytest.mark.parametrize("cut", CUTS)
+def test_the_number_of_workers_changes_no_bit(cut, rule, dtype):
+    sizes, ensemble, activation = CUTS[cut]
+    X, y = rng(2).standard_normal((300, sizes[0])), rng(3).integers(0, 4, 300)
+    results, parts = [], []
+    for workers in (1, 2, 3, 16):
+        net = MLP(sizes, activation, rng=rng(1), ensemble=ensemble, dtype=dtype)
+        shuffle, kept, seen = rng(4), Snapshots([1, 3]), []
+        history = fit(
+            *(net, X, y, "softmax_cross_entropy", rule),
+            epochs=2,
+            batch_size=128,
+            rng=shuffle,
+            test=(X[:50], y[:50]),
+            callbacks=[kept, lambda *args, seen=seen: seen.append(args[2] and args[2].X.copy())],
+            workers=workers,
+        )
+        arrays = net.theta, history.loss, history.test_loss, history.test_accuracy, *kept.theta
+        results.append([each.tobytes() for each in (*arrays, *seen[1:])])
+        results[-1].append(str(shuffle.bit_generator.state))
+        parts.append(len(training._parts(net, 128, workers)))
+    assert all(result == results[0] for result in results)
+    assert parts[-1] > 1  # the test is one of several parts
+
+
+def test_parts_of_many_small_networks_are_many():
+    """A part of fewer would be multiplied in another way, which rounds in another way."""
+    for ensemble in ((1001,), (150,), (9, 101), (7, 30), (300, 2), (100,), (2, 99)):
+        net = MLP((2, 2, 1), rng=rng(), ensemble=ensemble)
+        parts = training._parts(net, 10_000, 8)
+        assert all(net.theta[part].size / 9 >= MANY for part in parts)
+        assert sum(net.theta[part].size for part in parts) == net.theta.size
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_networks_that_need_not_wait_do_not(workers):
+    """A callback that names its steps is called at these; one that does not, after each."""
+    sizes, ensemble, _ = CUTS["large"]
+    X, y = rng(2).standard_normal((128, sizes[0])), rng(3).integers(0, 4, 128)
+    net, calls = MLP(sizes, rng=rng(1), ensemble=ensemble), []
+
+    class At:
+        at = frozenset((0, 3))
+
+        def __call__(self, step, net, signals):
+            calls.append((step, signals is None))
+
+    settings = {"epochs": 5, "workers": workers}
+    fit(net, X, y, "softmax_cross_entropy", SGD(0.1), callbacks=[At()], **settings)
+    assert calls == [(0, True), (3, False)]
+
+
+def test_one_that_diverged_leaves_the_others_to_train_on():
+    """In a part of its own; its history is filled up with NaN."""
+    sizes, ensemble, _ = CUTS["large"]
+    X, y = rng(2).standard_normal((128, sizes[0])), rng(3).standard_normal((128, 4))
+    net = MLP(sizes, "relu", rng=rng(1), ensemble=ensemble)
+    lr, steps = np.array([[1e-3], [1e9], [1e-3]]), []
+    assert len(training._parts(net, 128, 3)) == 3
+    history = fit(
+        *(net, X, y, "mean_squared_error", SGD(lr)),
+        epochs=40,
+        test=(X, y),
+        evaluate_every=10,
+        callbacks=[lambda step, net, signals: steps.append(step)],
+        workers=3,
+    )
+    assert history.diverged.tolist() == [False, True, False]
+    assert 0 < history.diverged_at[1] < 39
+    assert steps == list(range(41))
+    assert history.evaluated.tolist() == [0, 10, 20, 30, 40]
+    assert np.isfinite(history.loss[:, [0, 2]]).all()
+    assert np.isfinite(history.test_loss[:, [0, 2]]).all()
+    assert np.isnan(history.loss[history.diverged_at[1] + 1 :, 1]).all()
+    assert np.isnan(history.test_loss[1:, 1]).all()
+
+
+def test_a_test_set_for_each_member():
+    net, X, y = problem(ensemble=(300,))
+    own_X, own_y = rng(5).standard_normal((300, 7, 3)), rng(6).integers(0, 4, (300, 7))
+    history = fit(
+        *(net, X, y, "softmax_cross_entropy", SGD(0.1)),
+        epochs=2,
+        test=(own_X, own_y),
+        workers=2,
+    )
+    np.testing.assert_array_equal(
+        history.test_loss[-1], evaluate(net, own_X, own_y, "softmax_cross_entropy")[0]
+    )
+
+
+def test_an_error_in_a_callback_ends_the_fit():
+    net, X, y = problem(ensemble=(300,))
+
+    def interrupt(step, net, signals):
+        if step == 3:
+            raise KeyboardInterrupt
+
+    before, threads = blas_threads(), threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            *(net, X, y, "softmax_cross_entropy", SGD(0.1)),
+            epochs=9,
+            callbacks=[interrupt],
+            workers=2,
+        )
+    assert blas_threads() == before
+    assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss", "rule"),
+    [
+        ("tanh", "softmax_cross_entropy", SGD(0.1)),
+        ("relu", "softmax_cross_entropy", Adam(0.01)),
+        ("sigmoid", "binary_cross_entropy", SGD(0.1, momentum=0.9)),
+        ("identity", "mean_squared_error", Adam(0.01)),
+    ],
+)
+@pytest.mark.parametrize("ensemble", [(), (2,), (256,)], ids=str)
+def test_a_step_allocates_nothing(ensemble, activation, loss, rule):
+    """After the first, all arrays are there already.
+
+    What is seen is less than one number an example and network: NumPy's own chunks of 8192.
+    """
+    sizes = (4, 5, 5, SIZES.get(loss, (2,))[-1])
+    net = MLP(sizes, activation, rng=rng(), ensemble=ensemble, dtype="float32")
+    batch = 2**17 // math.prod(ensemble)
+    X, y = rng(2).standard_normal((3 * batch, 4)), rng(3).integers(0, 2, 3 * batch)
+    if loss == "mean_squared_error":
+        y = rng(3).standard_normal((3 * batch, 2))
+    peaks, held = [], 0
+
+    def watch(step, net, signals):
+        nonlocal held
+        peaks.append(tracemalloc.get_traced_memory()[1] - held)
+        held = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+
+    tracemalloc.start()
+    try:
+        settings = {"epochs": 1, "batch_size": batch, "rng": rng(), "workers": 1}
+        fit(net, X, y, loss, rule, callbacks=[watch], **settings)
+    finally:
+        tracemalloc.stop()
+    assert len(peaks) == 4
+    assert max(peaks[2:]) < 4 * 2**17 / 2
 
 
 # ------------------------------------------------------------------------------------ explosions

@@ -5,6 +5,8 @@ variable, which a dark page sets to another colour: dark paper, pale letters, br
 lies on a picture made of pixels, such as a field, keeps its colours, as the picture does.
 """
 
+import base64
+import io
 import re
 from functools import partial
 from html import escape
@@ -13,6 +15,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 from docutils import nodes
+from PIL import Image
 from sphinx.application import Sphinx
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
@@ -101,7 +104,8 @@ def _simplify(part, key, pixels, kept):
         if name.startswith("patch_") and _is_paper(child, name):
             part.remove(child)
             continue
-        below = pixels or (name.startswith("axes_") and child.find(f".//{SVG}image") is not None)
+        images = child.iter(f"{SVG}image") if name.startswith("axes_") else ()
+        below = pixels or any(map(_is_ground, images))
         fixed = kept or name.startswith("kept") or (below and "clip-path" in child.attrib)
         _attributes(child, key, fixed)
         _simplify(child, key, below, fixed)
@@ -121,6 +125,13 @@ def _is_paper(group, name):
         and re.fullmatch("fill: #ffffff", path.get("style", "").strip())
         and "clip-path" not in path.attrib
     )
+
+
+def _is_ground(image):
+    """Whether a picture made of pixels hides the paper, as a field does and a few marks do not."""
+    data = image.get(f"{XLINK}href").partition(",")[2]
+    with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+        return np.asarray(picture.convert("RGBA"))[..., 3].mean() > 128
 
 
 def _attributes(part, key, fixed):

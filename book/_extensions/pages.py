@@ -84,7 +84,11 @@ def shape(app: Sphinx, document: nodes.document) -> None:
 
 
 def entitle(proof: nodes.admonition) -> None:
-    """Give a folded proof a title: the script that folds it stops at a box that has none."""
+    """Give a folded proof a title, which the script that folds it needs, and no id.
+
+    All proofs of a page have the same id, and the script would fold the first one only.
+    """
+    proof["ids"] = []
     start = proof.next_node(nodes.Text)
     start.parent.replace(start, nodes.Text(start.removeprefix("Proof. ")))
     proof.insert(0, nodes.title("", "Proof"))

@@ -1,8 +1,8 @@
 """Run copies: each notebook of the book as an ordinary ``.ipynb`` that reads well anywhere.
 
 The sources are written for Sphinx. A copy is made from the resolved page instead: its text is
-plain Markdown with every number filled in, and its code cells are those of the source, without
-outputs and without the cells tagged ``check``. Its first cell installs what is missing.
+plain Markdown with every number filled in, and its code cells are those that the page shows,
+without outputs. Its first cell installs what is missing.
 
 * ``jupyter-book build . --builder custom --custom-builder notebooks`` writes all copies into
   ``_build/notebooks``, and into ``without_solutions`` there a variant without solutions.
@@ -166,8 +166,6 @@ class RunCopy:
     def add_code(self, node: nodes.container) -> None:
         cell = self.source.cells[node["cell_index"]]
         tags = cell.metadata.get("tags", [])
-        if "check" in tags:
-            return
         self.close()
         metadata = {"tags": tags} if tags else {}
         if HIDDEN & set(tags):

@@ -24,7 +24,7 @@ window.addEventListener("load", () => {
 });
 
 // The search fetches the pages that it found, to quote them: on a disk it may not.
-if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SEARCH_SUMMARY = false;
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
 // Paper is white.
 let theme;

@@ -125,9 +125,11 @@ def _identity_slope(Z, A, out):
 
 
 def _sigmoid(Z, out):
-    # exp(-|z|) never overflows: σ(z) is 1/(1+e) right of zero and e/(1+e) left of it.
-    e = np.exp(-np.abs(Z))
-    np.divide(np.where(Z >= 0, Z.dtype.type(1), e), 1 + e, out=out)
+    np.negative(Z, out=out)
+    with np.errstate(over="ignore"):  # Where e^−z is infinite, σ(z) is 0 to the last digit.
+        np.exp(out, out=out)
+    np.add(out, 1, out=out)
+    np.divide(1, out, out=out)
 
 
 def _sigmoid_slope(Z, A, out):
@@ -149,7 +151,7 @@ def _relu(Z, out):
 
 
 def _relu_slope(Z, A, out):
-    np.greater(Z, 0, out=out, casting="unsafe")
+    np.sign(A, out=out)
 
 
 def _leaky(Z, out, alpha):

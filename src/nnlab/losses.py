@@ -27,8 +27,10 @@ class Loss:
         What it is called.
     is_classifier : bool
         Whether the targets are classes, so that there is an accuracy.
-    value_and_gradient_ : callable
-        ``value_and_gradient_(Z, y)`` does the work, unchecked: for inner loops.
+    start_ : callable
+        ``start_(Z)`` returns a function ``step(Z, y, value, dZ)`` for logits like Z, that writes
+        the mean loss and its gradient, unchecked: for inner loops. It keeps whatever arrays the
+        work needs, so a step allocates none.
     check_ : callable
         ``check_(shape, y)`` returns ``y`` if it fits logits of that shape.
     correct_ : callable, optional
@@ -43,7 +45,7 @@ class Loss:
 
     name: str
     is_classifier: bool
-    value_and_gradient_: Callable = field(repr=False)
+    start_: Callable = field(repr=False)
     check_: Callable = field(repr=False)
     correct_: Callable | None = field(default=None, repr=False)
 
@@ -94,7 +96,10 @@ class Loss:
         [[0.25], [-0.25]]
         """
         Z = _as_logits(Z)
-        return self.value_and_gradient_(Z, self.check(Z.shape, y))
+        y = self.check(Z.shape, y)
+        value, dZ = np.empty(Z.shape[:-2], Z.dtype), np.empty_like(Z)
+        self.start_(Z)(Z, y, value, dZ)
+        return value[()], dZ
 
     def accuracy(self, Z, y):
         """Return the share of the batch that is classified correctly.
@@ -193,31 +198,59 @@ def _check_targets(shape, y):
     return checks.finite("y", y)
 
 
-def _binary_cross_entropy(Z, y):
-    # With labels as ±1 both cases are one: the loss is log(1 + e^t), its slope ±σ(t).
-    z, n = Z[..., 0], Z.shape[-2]
-    sign = 1 - 2 * y.astype(z.dtype)
-    t = sign * z
-    e = np.exp(-np.abs(t))  # the exponent is never positive
-    value = (np.maximum(t, 0) + np.log1p(e)) @ np.full(n, 1 / n, z.dtype)
-    dz = np.where(t >= 0, z.dtype.type(1), e)
-    dz /= 1 + e
-    dz *= sign
-    dz /= n
-    return value, dz[..., None]
+def _binary_cross_entropy(Z):
+    n = Z.shape[-2]
+    sign, t, e = np.empty(Z.shape[:-1], Z.dtype), np.empty_like(Z[..., 0]), np.empty_like(Z[..., 0])
+
+    def step(Z, y, value, dZ):
+        # With labels as ±1 both cases are one: the loss is log(1 + e^t), its slope ±σ(t).
+        sign[...] = y
+        np.subtract(1, np.multiply(sign, 2, out=sign), out=sign)
+        np.multiply(sign, Z[..., 0], out=t)
+        dz = np.negative(t, out=dZ[..., 0])
+        with np.errstate(over="ignore"):  # Where e^−t is infinite, σ(t) is 0 to the last digit.
+            np.exp(dz, out=dz)
+        np.add(dz, 1, out=dz)
+        np.divide(np.divide(sign, n, out=sign), dz, out=dz)
+        # log(1 + e^t) = max(t, 0) + log(1 + e^−|t|), whose exponent is never positive.
+        np.exp(np.negative(np.abs(t, out=e), out=e), out=e)
+        np.add(np.maximum(t, 0, out=t), np.log1p(e, out=e), out=t)
+        np.divide(np.add.reduce(t, -1, out=value), n, out=value)
+
+    return step
 
 
-def _softmax_cross_entropy(Z, y):
-    P = Z - Z.max(-1, keepdims=True)
-    hit = np.arange(Z.shape[-1]) == np.broadcast_to(y, Z.shape[:-1])[..., None]
-    logit = P[hit].reshape(Z.shape[:-1])
-    np.exp(P, out=P)
-    total = P.sum(-1, keepdims=True)
-    value = (np.log(total[..., 0]) - logit).mean(-1)
-    P /= total
-    P -= hit
-    P /= Z.shape[-2]
-    return value, P
+def _softmax_cross_entropy(Z):
+    classes, is_hit, hit = np.arange(Z.shape[-1]), np.empty_like(Z, bool), np.empty_like(Z)
+    column, each = np.empty_like(Z[..., :1]), np.empty_like(Z[..., 0])
+
+    def step(Z, y, value, dZ):
+        hit[...] = np.equal(classes, y[..., None], out=is_hit)
+        np.max(Z, -1, keepdims=True, out=column)
+        P = np.subtract(Z, column, out=dZ)
+        np.einsum("...k,...k->...", P, hit, out=each)  # the logit of the label
+        np.exp(P, out=P)
+        np.sum(P, -1, keepdims=True, out=column)
+        np.divide(P, column, out=P)
+        np.subtract(P, hit, out=P)
+        np.divide(P, Z.shape[-2], out=P)
+        np.log(column, out=column)
+        np.subtract(column[..., 0], each, out=each)
+        np.divide(np.add.reduce(each, -1, out=value), Z.shape[-2], out=value)
+
+    return step
+
+
+def _mean_squared_error(Z):
+    square = np.empty_like(Z)
+
+    def step(Z, y, value, dZ):
+        np.subtract(Z, y, out=dZ)
+        np.square(dZ, out=square)
+        np.mean(square, (-2, -1), out=value)
+        np.multiply(dZ, 2 / (Z.shape[-2] * Z.shape[-1]), out=dZ)
+
+    return step
 
 
 def _binary_correct(Z, y):
@@ -226,13 +259,6 @@ def _binary_correct(Z, y):
 
 def _classes_correct(Z, y):
     return Z.argmax(-1) == y
-
-
-def _mean_squared_error(Z, y):
-    difference = Z - y.astype(Z.dtype)
-    value = np.square(difference).mean((-2, -1))
-    difference *= 2 / (Z.shape[-2] * Z.shape[-1])
-    return value, difference
 
 
 #: For one output z and labels 0 and 1, the mean over the batch of

@@ -5,9 +5,13 @@ With X of shape (batch, fan_in) and W of shape (fan_in, fan_out), a layer is ``Z
 ``theta``, so an optimiser moves one vector and a gradient check loops over one vector.
 
 Parameters may carry leading axes. Then one :class:`MLP` is an *ensemble*: the same forward and
-backward pass, broadcast by ``matmul``, runs a thousand networks at once.
+backward pass, broadcast by ``matmul``, runs a thousand networks at once. Many small networks
+(:func:`many_small`) lie in memory with the members as the innermost axis, and are multiplied by
+``einsum``, which then works on all members of one weight at once; ``matmul`` would call a routine
+for matrices, made for large ones, a thousand times.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -15,6 +19,44 @@ import numpy as np
 
 from nnlab import activations, checks, initializers, losses
 from nnlab.losses import Loss
+
+# From so many networks on, it is better to work on all of them at once.
+MANY = 100
+
+
+def many_small(lead: tuple[int, ...], sizes: Sequence[int]) -> bool:
+    """Return whether it is better to work on all members at once than on one after the other.
+
+    Parameters
+    ----------
+    lead : tuple of int
+        The ensemble's axes.
+    sizes : sequence of int
+        Widths from the inputs to the outputs.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> many_small((1000,), (2, 2, 1)), many_small((3,), (784, 500, 10))
+    (True, False)
+    """
+    return math.prod(lead) >= MANY and max(a * b for a, b in pairwise(sizes)) <= 32
+
+
+def _product(A, B, out):
+    """``A @ B``, where the members are the innermost axis."""
+    return np.einsum("...ij,...jk->...ik", A, B, out=out)
+
+
+def _empty(lead, shape, dtype, members_innermost):
+    """Return an array (*lead, *shape); the members are innermost in memory, or outermost."""
+    if not members_innermost:
+        return np.empty((*lead, *shape), dtype)
+    axes = range(len(shape))
+    return np.moveaxis(np.empty((*shape, *lead), dtype), axes, [i - len(shape) for i in axes])
 
 
 class _Layers(tuple):
@@ -129,15 +171,21 @@ class Signals(_Layered):
     _views = ("A", "dW", "db")
 
     def __init__(self, net: "MLP", lead: tuple[int, ...], batch_size: int):
+        def empty(*shape):
+            return _empty(lead, shape, net.dtype, many_small(lead, net.sizes))
+
         def buffers(sizes):
-            return _Layers(np.empty((*lead, batch_size, size), net.dtype) for size in sizes)
+            return _Layers(empty(batch_size, size) for size in sizes)
+
+        dtheta = empty(net.theta.shape[-1])
+        dtheta[...] = 0
 
         self.__setstate__(
             {
                 "X": None,
                 "Z": buffers(net.sizes[1:]),
                 "dZ": buffers(net.sizes[1:]),
-                "dtheta": np.zeros((*lead, net.theta.shape[-1]), net.dtype),
+                "dtheta": dtheta,
                 "_sizes": net.sizes,
                 "_hidden": buffers(net.sizes[1:-1]),
                 "_slope": buffers(net.sizes[1:-1]),
@@ -147,6 +195,34 @@ class Signals(_Layered):
     def _make_views(self):
         dW, db = _split(self.dtheta, self._sizes)
         return {"A": _Layers((*self._hidden, self.Z[-1])), "dW": dW, "db": db}
+
+    def members(self, part) -> "Signals":
+        """Return the signals of some members, which are views of these.
+
+        Parameters
+        ----------
+        part : slice
+            Which of the ensemble's first axis; ``...`` for all.
+
+        Returns
+        -------
+        Signals
+            Without a batch.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> net = MLP((2, 1), rng=np.random.default_rng(0), ensemble=5)
+        >>> net.forward(np.ones((4, 2))).members(slice(0, 2)).logits.shape
+        (2, 4, 1)
+        """
+        some = object.__new__(Signals)
+        state = {
+            name: _Layers(each[part] for each in value) if isinstance(value, _Layers) else value
+            for name, value in self.__getstate__().items()
+        }
+        some.__setstate__(state | {"X": None, "dtheta": self.dtheta[part]})
+        return some
 
     @property
     def logits(self) -> np.ndarray:
@@ -207,7 +283,7 @@ class MLP(_Layered):
     """
 
     _arrays = ("theta", "W", "b")
-    _views = ("W", "b")
+    _views = ("W", "b", "_product")
 
     def __init__(
         self,
@@ -226,7 +302,7 @@ class MLP(_Layered):
         else:
             ensemble = (checks.positive_int("ensemble", ensemble),)
         n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
-        theta = np.empty((*ensemble, n_parameters), dtype)
+        theta = _empty(ensemble, (n_parameters,), dtype, many_small(ensemble, sizes))
         self._make(sizes, activations.get(activation), theta)
         inits = initializers.one_a_layer("init", init, self.depth)
         bias_inits = initializers.one_a_layer("bias_init", bias_init, self.depth)
@@ -242,7 +318,9 @@ class MLP(_Layered):
         self.__setstate__(parts)
 
     def _make_views(self):
-        return dict(zip(("W", "b"), _split(self._theta, self.sizes), strict=True))
+        W, b = _split(self._theta, self.sizes)
+        product = _product if many_small(self.ensemble, self.sizes) else np.matmul
+        return {"W": W, "b": b, "_product": product}
 
     @property
     def theta(self) -> np.ndarray:
@@ -319,7 +397,7 @@ class MLP(_Layered):
         >>> net.theta
         array([0., 0., 0.])
         """
-        return self.with_theta(self.theta.copy())
+        return self.with_theta(self.theta.copy("K"))  # the same order in memory
 
     def check_inputs(self, X) -> np.ndarray:
         """Return ``X`` as an array of the network's dtype if it can go in.
@@ -420,11 +498,13 @@ class MLP(_Layered):
         True
         """
         vars(signals)["X"] = A = X
+        phi = self.activation
         for l in range(self.depth):
-            Z = np.matmul(A, self.W[l], out=signals.Z[l])
+            Z = self._product(A, self.W[l], out=signals.Z[l])
             Z += self.b[l][..., None, :]
             if l < self.depth - 1:
-                A = self.activation(Z, out=signals.A[l])
+                A = signals.A[l]
+                phi.function(Z, A, *phi.arguments)
         return signals
 
     def backward(self, signals: Signals, dlogits: np.ndarray) -> Signals:
@@ -488,15 +568,16 @@ class MLP(_Layered):
         >>> net.backward_into(signals).dtheta
         array([3., 6., 3.])
         """
+        phi = self.activation
         for l in reversed(range(self.depth)):
             dZ = signals.dZ[l]
             A = signals.A[l - 1] if l else signals.X
-            np.matmul(A.swapaxes(-1, -2), dZ, out=signals.dW[l])
+            self._product(A.swapaxes(-1, -2), dZ, out=signals.dW[l])
             np.einsum("...bo->...o", dZ, out=signals.db[l])
             if l:
                 below, slope = signals.dZ[l - 1], signals._slope[l - 1]
-                np.matmul(dZ, self.W[l].swapaxes(-1, -2), out=below)
-                self.activation.derivative(signals.Z[l - 1], A, out=slope)
+                self._product(dZ, self.W[l].swapaxes(-1, -2), out=below)
+                phi.slope(signals.Z[l - 1], A, slope, *phi.arguments)
                 below *= slope
         return signals
 

@@ -5,7 +5,7 @@ An optimiser is a frozen recipe. ``start(theta)`` returns a function ``step(grad
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,12 +27,45 @@ def _rate(lr, theta):
     """Return ``lr`` in the dtype of ``theta``, so that nothing is upcast on the way."""
     if isinstance(lr, np.ndarray):
         try:
-            return np.broadcast_to(lr, theta.shape).astype(theta.dtype)
+            rates = np.empty_like(theta)
+            rates[...] = np.broadcast_to(lr, theta.shape)
+            return rates
         except ValueError:
             raise ValueError(
                 f"lr must broadcast to theta's shape {theta.shape}; got shape {lr.shape}"
             ) from None
     return theta.dtype.type(lr)
+
+
+def for_members(optimizer, theta: np.ndarray, members):
+    """Return the rule for some members of an ensemble: of rates in an array, theirs.
+
+    Parameters
+    ----------
+    optimizer : SGD or Adam
+        The rule for all of them.
+    theta : ndarray (..., n_parameters)
+        The parameters of all of them.
+    members : slice
+        Which of the first axis; ``...`` for all.
+
+    Returns
+    -------
+    SGD or Adam
+
+    Examples
+    --------
+    >>> for_members(SGD(np.array([[0.1], [0.2]])), np.zeros((2, 3)), slice(1, 2)).lr
+    array([[0.2, 0.2, 0.2]])
+    """
+    if not isinstance(optimizer.lr, np.ndarray):
+        return optimizer
+    return replace(optimizer, lr=_rate(optimizer.lr, theta)[members])
+
+
+def _blocks(theta):
+    """Return the indices of blocks that cover the last axis of ``theta``."""
+    return [(..., slice(i, i + BLOCK)) for i in range(0, theta.shape[-1], BLOCK)]
 
 
 @dataclass(frozen=True)
@@ -87,19 +120,18 @@ class SGD:
         """
         checks.parameters(theta)
         lr, velocity = _rate(self.lr, theta), np.zeros_like(theta) if self.momentum else None
-        buffer = np.empty_like(theta[..., :BLOCK])
+        buffer, blocks = np.empty_like(theta[..., :BLOCK]), _blocks(theta)
 
         def step(gradient):
-            if velocity is not None:
-                np.multiply(velocity, self.momentum, out=velocity)
-                np.add(velocity, gradient, out=velocity)
-                gradient = velocity
-            for start in range(0, theta.shape[-1], BLOCK):
-                part = (..., slice(start, start + BLOCK))
-                block = theta[part]
-                move = buffer[..., : block.shape[-1]]
-                np.multiply(gradient[part], lr[part] if lr.ndim else lr, out=move)
-                np.subtract(block, move, out=block)
+            for block in blocks:
+                g, t = gradient[block], theta[block]
+                move = buffer[..., : t.shape[-1]]
+                if velocity is not None:
+                    v = velocity[block]
+                    np.multiply(v, self.momentum, out=v)
+                    g = np.add(v, g, out=v)
+                np.multiply(g, lr[block] if lr.ndim else lr, out=move)
+                np.subtract(t, move, out=t)
 
         return step
 
@@ -171,15 +203,28 @@ class Adam:
         """
         checks.parameters(theta)
         lr, mean, square = _rate(self.lr, theta), np.zeros_like(theta), np.zeros_like(theta)
+        buffers, blocks = [np.empty_like(theta[..., :BLOCK]) for _ in range(2)], _blocks(theta)
         count = 0
 
         def step(gradient):
             nonlocal count
             count += 1
-            mean[...] = self.beta1 * mean + (1 - self.beta1) * gradient
-            square[...] = self.beta2 * square + (1 - self.beta2) * gradient * gradient
-            mean_hat = mean / (1 - self.beta1**count)
-            square_hat = square / (1 - self.beta2**count)
-            theta[...] -= lr * mean_hat / (np.sqrt(square_hat) + self.epsilon)
+            for block in blocks:
+                g, t, m, v = (each[block] for each in (gradient, theta, mean, square))
+                move, root = (each[..., : t.shape[-1]] for each in buffers)
+                np.multiply(g, 1 - self.beta1, out=move)
+                np.multiply(m, self.beta1, out=m)
+                np.add(m, move, out=m)
+                np.multiply(g, 1 - self.beta2, out=move)
+                np.multiply(move, g, out=move)
+                np.multiply(v, self.beta2, out=v)
+                np.add(v, move, out=v)
+                np.divide(v, 1 - self.beta2**count, out=root)
+                np.sqrt(root, out=root)
+                np.add(root, self.epsilon, out=root)
+                np.divide(m, 1 - self.beta1**count, out=move)
+                np.multiply(move, lr[block] if lr.ndim else lr, out=move)
+                np.divide(move, root, out=move)
+                np.subtract(t, move, out=t)
 
         return step

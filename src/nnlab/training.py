@@ -1,16 +1,23 @@
 """Train a network and keep a record of what happened."""
 
+import copy
+import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
+from threading import Lock
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from nnlab import checks, losses
 from nnlab.datasets import batches
-from nnlab.network import MLP, Signals
-from nnlab.optimizers import SGD, Adam
+from nnlab.losses import Loss
+from nnlab.network import MANY, MLP, Signals, many_small
+from nnlab.optimizers import SGD, Adam, for_members
+from nnlab.workers import Crew, one_blas_thread, usable_cores
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +29,7 @@ class History:
     Attributes
     ----------
     loss : ndarray (steps, ...)
-        Loss of each step's batch, before the step.
+        Loss of each step's batch, before the step; NaN after a network diverged.
     evaluated : ndarray (evaluations,)
         Steps taken when the test set was looked at.
     test_loss, test_accuracy : ndarray (evaluations, ...)
@@ -88,17 +95,143 @@ def evaluate(net: MLP, X, y, loss, *, chunk: int = 2000) -> tuple[np.ndarray, np
     loss = losses.get(loss)
     X, chunk = net.check_inputs(X), checks.positive_int("chunk", chunk)
     y = loss.check((*X.shape[:-1], net.sizes[-1]), y)
+    return _evaluate(net, X, y, loss, chunk)
+
+
+def _evaluate(net, X, y, loss, chunk=2000):
     per_output = () if loss.is_classifier else (slice(None),)
-    total, correct, n = 0.0, 0.0, X.shape[-2]
+    total, correct, n, buffers = 0.0, 0.0, X.shape[-2], {}
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, n, chunk):
-            part = slice(start, start + chunk)
-            logits, targets = net(X[..., part, :]), y[(..., part, *per_output)]
-            share = logits.shape[-2] / n
-            total += share * loss(logits, targets)
+            part = slice(start, min(start + chunk, n))
+            size = part.stop - start
+            if size not in buffers:
+                buffers[size] = Signals(net, net.ensemble, size)
+            logits = net.forward_into(buffers[size], X[..., part, :]).logits
+            targets = y[(..., part, *per_output)]
+            total += size / n * loss(logits, targets)
             if loss.is_classifier:
-                correct += share * loss.accuracy(logits, targets)
+                correct += size / n * loss.accuracy(logits, targets)
     return np.asarray(total), np.asarray(correct) if loss.is_classifier else None
+
+
+# After so many steps a run lets another one go on, if there are more of them than workers.
+TURN = 16
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What :func:`fit` was asked for, checked."""
+
+    X: np.ndarray
+    y: np.ndarray
+    loss: Loss
+    optimizer: SGD | Adam
+    epochs: int
+    batch_size: int | None
+    rng: np.random.Generator | None
+    test: tuple | None
+    evaluate_every: int
+    callbacks: Sequence[Callable]
+    tick: Callable
+
+    def wanted_by(self, step):
+        """The callbacks that are called at that step."""
+        return [each for each in self.callbacks if step in getattr(each, "at", (step,))]
+
+
+class _Run:
+    """Some members of an ensemble on their way through a fit, at a pace of their own.
+
+    What they measure is written into their part of ``values`` and ``diverged_at``.
+    """
+
+    def __init__(self, job, net, part, whole, values, diverged_at):
+        self.job, self.net = job, net.with_theta(net.theta[part])
+        self.optimizer = for_members(job.optimizer, net.theta, part)
+        self.rng = copy.deepcopy(job.rng)  # every run shuffles alike
+        self.values, self.diverged_at = values[:, part], diverged_at[part]
+        self.signals = {size: signals.members(part) for size, signals in whole.items()}
+        self.taken, self.size, self.looks = 0, None, {}
+        if job.test is not None:
+            X, y = job.test
+            shared = X.ndim == 2, y.ndim == 1 + (not job.loss.is_classifier)
+            self.test = [
+                each if all_alike else each[part]
+                for each, all_alike in zip((X, y), shared, strict=True)
+            ]
+
+    def __iter__(self) -> Iterator[bool]:
+        """Take all steps; yield whether a callback wants to see the whole ensemble now."""
+        job, every = self.job, self.job.evaluate_every
+        step = self.optimizer.start(self.net.theta)
+        gradients = {size: job.loss.start_(each.logits) for size, each in self.signals.items()}
+        self._look()
+        if job.wanted_by(0):
+            yield True
+        for X, y in self._batches():
+            self.size = len(X)
+            signals = self.net.forward_into(self.signals[self.size], X)
+            value = self.values[self.taken, ...]
+            gradients[self.size](signals.logits, y, value, signals.dZ[-1])
+            self.net.backward_into(signals)
+            step(signals.dtheta)
+            lost = ~np.isfinite(value)
+            if lost.any():
+                self.diverged_at[lost & (self.diverged_at < 0)] = self.taken
+            self.taken += 1
+            job.tick()
+            if job.callbacks and job.wanted_by(self.taken):
+                yield True
+            if lost.any() and (self.diverged_at >= 0).all():
+                break
+            if self.taken % every == 0 and self.taken < len(self.values):
+                self._look()
+            if self.taken % TURN == 0:
+                yield False
+        lost = ~np.isfinite(self.net.theta).all(-1)
+        self.diverged_at[lost & (self.diverged_at < 0)] = self.taken
+        self._look()
+
+    def _look(self):
+        if self.job.test is not None:
+            self.looks[self.taken] = _evaluate(self.net, *self.test, self.job.loss)
+
+    def _batches(self):
+        job, n = self.job, len(self.job.X)
+        # In the loop, arrays are filled and not made.
+        room = {
+            size: [np.empty((size, *each.shape[1:]), each.dtype) for each in (job.X, job.y)]
+            for size in self.signals
+        }
+        for _ in range(job.epochs):
+            if job.batch_size is None:
+                yield job.X, job.y
+                continue
+            for index in batches(self.rng, n, job.batch_size):
+                X, y = room[len(index)]
+                np.take(job.X, index, axis=0, out=X, mode="clip")  # "raise" would make a copy
+                np.take(job.y, index, axis=0, out=y, mode="clip")
+                yield X, y
+
+
+def _parts(net, batch_size, workers):
+    """Return the slices of the ensemble's first axis that are trained one beside the other.
+
+    A step of a part must be worth its while: the entries of its signals are counted. Large
+    networks are trained by themselves, whose weights then stay in the processor's cache.
+    """
+    if not net.ensemble:
+        return [...]
+    rows = net.ensemble[0]
+    in_a_row = math.prod(net.ensemble[1:])
+    entries = rows * in_a_row * batch_size * sum(net.sizes[1:])
+    count = max(entries >> 16, min(workers, entries >> 12), 1)
+    most = rows
+    if many_small(net.ensemble, net.sizes):
+        most = rows // -(-MANY // in_a_row)  # each part is still many
+    edges = np.linspace(0, rows, min(count, most) + 1).astype(int)
+    return [slice(*pair) for pair in pairwise(edges.tolist())]
 
 
 def fit(
@@ -115,8 +248,9 @@ def fit(
     evaluate_every: int | None = None,
     callbacks: Sequence[Callable] = (),
     progress: str | None = None,
+    workers: int | None = None,
 ) -> History:
-    """Train a network, or all networks of an ensemble at once, in place.
+    """Train a network, or all networks of an ensemble side by side, in place.
 
     Parameters
     ----------
@@ -142,9 +276,15 @@ def fit(
         Steps between two looks; one epoch if it is not given.
     callbacks : sequence of callable
         Each is called as ``callback(step, net, signals)``: once before the first step (``step`` 0,
-        ``signals`` None) and after every step, with the signals that step was made from.
+        ``signals`` None) and after every step, with the signals that step was made from. One that
+        has an attribute ``at``, a container of steps, is called at these only: between them, the
+        networks of an ensemble need not wait for each other.
     progress : str, optional
         Label of a progress bar; without it there is none. The bar goes away at the end.
+    workers : int, optional
+        How many networks, or groups of them, are trained at once, each on a core: all cores that
+        the process may use, if it is not given. Has no influence on the results. BLAS is held to
+        one thread meanwhile; only a single network leaves the cores to BLAS.
 
     Returns
     -------
@@ -186,72 +326,70 @@ def fit(
         raise TypeError(f"callbacks must be a list of functions, [f]; got {callbacks!r}")
     if not isinstance(progress, str | None):
         raise TypeError(f"progress must be the label of the bar; got {progress!r}")
+    if test is not None:
+        X_test = net.check_inputs(test[0])
+        test = X_test, loss.check((*X_test.shape[:-1], net.sizes[-1]), test[1])
+    workers = usable_cores() if workers is None else checks.positive_int("workers", workers)
     per_epoch = -(-n // batch_size)
     every = (
         per_epoch
         if evaluate_every is None
         else checks.positive_int("evaluate_every", evaluate_every)
     )
+    steps, parts = epochs * per_epoch, _parts(net, batch_size, workers)
 
-    buffers = {}
-    step = optimizer.start(net.theta)
-    values = np.empty((epochs * per_epoch, *net.ensemble), net.dtype)
+    # tqdm's notebook bar ignores TQDM_DISABLE by itself, and would be saved with the outputs.
+    quiet = progress is None or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    bar, lock = tqdm(total=steps * len(parts), desc=progress, leave=False, disable=quiet), Lock()
+
+    def tick():
+        if not quiet:
+            with lock:
+                bar.update()
+
+    job = _Job(
+        *(X, y if loss.is_classifier else y.astype(net.dtype), loss, optimizer, epochs),
+        batch_size=None if full_batch else batch_size,
+        rng=rng,
+        test=test,
+        evaluate_every=every,
+        callbacks=callbacks,
+        tick=tick,
+    )
+    values = np.full((steps, *net.ensemble), np.nan, net.dtype)
     diverged_at = np.full(net.ensemble, -1)
-    evaluated, tested = [], []
+    whole = {size: Signals(net, net.ensemble, size) for size in {batch_size, n % batch_size} - {0}}
+    runs = [_Run(job, net, part, whole, values, diverged_at) for part in parts]
+    going = [iter(run) for run in runs]
+    limit = one_blas_thread() if net.ensemble else nullcontext()
+    with bar, limit, Crew(min(workers, len(runs))) as crew:
+        while going := crew.side_by_side(going):
+            first = max(runs, key=lambda run: run.taken)
+            signals = whole.get(first.size)
+            if signals is not None:
+                vars(signals)["X"] = first.signals[first.size].X
+            with np.errstate(all="ignore"):
+                for callback in job.wanted_by(first.taken):
+                    callback(first.taken, net, signals)
 
-    def look(taken):
-        if test is not None:
-            evaluated.append(taken)
-            tested.append(evaluate(net, *test, loss))
+    last = max(runs, key=lambda run: run.taken)  # the others diverged before
+    if rng is not None:
+        rng.bit_generator.state = last.rng.bit_generator.state
+    evaluated = list(last.looks)
 
-    def order():
-        for _ in range(epochs):
-            if full_batch:
-                yield X, y
-            else:
-                for index in batches(rng, n, batch_size):
-                    yield X[index], y[index]
+    def gathered(which, dtype):
+        found = np.full((len(evaluated), *net.ensemble), np.nan, dtype)
+        for run, part in zip(runs, parts, strict=True):
+            for i, step in enumerate(evaluated):
+                if step in run.looks:
+                    found[i, part] = run.looks[step][which]
+        return found if evaluated else np.array([])
 
-    look(0)
-    for callback in callbacks:
-        callback(0, net, None)
-    taken = 0
-    steps = order()
-    if progress is not None:
-        # tqdm's notebook bar ignores TQDM_DISABLE by itself, and would be saved with the outputs.
-        quiet = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-        steps = tqdm(steps, total=len(values), desc=progress, leave=False, disable=quiet)
-    # A network that explodes is reported once, in the history; NumPy would warn at every step.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for X_batch, y_batch in steps:
-            if len(X_batch) not in buffers:
-                buffers[len(X_batch)] = Signals(net, net.ensemble, len(X_batch))
-            signals = net.forward_into(buffers[len(X_batch)], X_batch)
-            values[taken], dlogits = loss.value_and_gradient_(signals.logits, y_batch)
-            net.backward(signals, dlogits)
-            step(signals.dtheta)
-            lost = not np.isfinite(values[taken]).all()
-            if lost:
-                diverged_at[~np.isfinite(values[taken]) & (diverged_at < 0)] = taken
-            taken += 1
-            for callback in callbacks:
-                callback(taken, net, signals)
-            if lost and (diverged_at >= 0).all():
-                break
-            if taken % every == 0 and taken < len(values):
-                look(taken)
-        lost = ~np.isfinite(net.theta).all(-1) & (diverged_at < 0)
-        diverged_at[lost] = taken
-    look(taken)
-    if progress is not None:
-        steps.close()
-    test_loss = np.array([each[0] for each in tested])
-    test_accuracy = np.array([each[1] for each in tested if each[1] is not None])
     return History(
-        loss=values[:taken],
+        loss=values[: last.taken],
         evaluated=np.array(evaluated, dtype=int),
-        test_loss=test_loss,
-        test_accuracy=test_accuracy,
+        test_loss=gathered(0, net.dtype),
+        test_accuracy=gathered(1, np.float64) if loss.is_classifier else np.array([]),
         diverged_at=diverged_at,
     )
 
@@ -286,6 +424,7 @@ class Snapshots:
         if not isinstance(steps, Iterable):
             raise TypeError(f"steps must be whole numbers, for example range(10); got {steps!r}")
         self._wanted = {checks.whole_number("every step in steps", step) for step in steps}
+        self.at = {0, *self._wanted}  # At 0, a fit begins.
         self._kept = []
 
     def __repr__(self) -> str:

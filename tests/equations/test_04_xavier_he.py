@@ -77,7 +77,7 @@ def test_eq_04_forward():
     assert_mean(measured, math.prod(factors), wrong=1.0)
 
 
-def test_eq_04_forward_condition():
+def test_the_forward_condition_keeps_the_forward_signal():
     assert sp.solve(sp.Eq(n_in * v, 1), v) == [1 / n_in]
     held = theory.predict(SIZES, "identity", initializers.variance_scaling(1, "fan_in")).var_z
     assert held == pytest.approx(np.ones(4), rel=1e-12)
@@ -105,7 +105,7 @@ def test_eq_04_backward():
         assert_mean(ratio, expected, wrong=expected * sizes[l + 1] / sizes[l + 2], slack=0.02)
 
 
-def test_eq_04_backward_condition():
+def test_the_backward_condition_keeps_the_backward_signal():
     assert sp.solve(sp.Eq(n_out * v, 1), v) == [1 / n_out]
     held = theory.predict(SIZES, "identity", initializers.variance_scaling(1, "fan_out"))
     assert held.backward == pytest.approx(np.ones(4), rel=1e-12)
@@ -263,3 +263,50 @@ def test_eq_04_singular():
     W = initializers.fan_in_uniform()(np.random.default_rng(0), (4, 200, 200))
     values = np.linalg.svd(W, compute_uv=False)
     assert values.mean() == pytest.approx(8 / (3 * math.pi) / math.sqrt(3), rel=0.01)
+
+
+def test_the_5_stays_5_for_other_weights():
+    """The factor of a layer has the variance 5 + 12κ/n over n, whatever symmetric weights."""
+    width, networks, rng = 32, 40_000, np.random.default_rng(0)
+    draws = {
+        0.0: rng.standard_normal,
+        -1.2: lambda shape: rng.uniform(-math.sqrt(3), math.sqrt(3), shape),
+        -2.0: lambda shape: rng.choice([-1.0, 1.0], shape),
+    }
+    a = np.maximum(rng.standard_normal((networks, width)), 0)
+    for kurtosis, draw in draws.items():
+        units = ((a * draw(a.shape)).sum(axis=1) for _ in range(width))
+        squares = sum(np.maximum(z, 0) ** 2 for z in units)
+        factor = 2 / width * squares / np.sum(a**2, axis=1)
+        off = width * (factor - 1) ** 2
+        assert_mean(off, 5 + 12 * kurtosis / width, wrong=3.0, slack=0.02)
+
+
+def test_a_slope_that_depends_on_the_sign_keeps_both_signals():
+    """Homogeneous is not enough: z² is."""
+    for slopes in ((1.0, 0.0), (1.0, 0.2), (2.0, -3.0)):
+        right, left = slopes
+        square = normal_mean(x**2, low=0) * (right**2 + left**2)
+        slope = normal_mean(1, low=0) * (right**2 + left**2)
+        assert math.isclose(square, slope)
+    assert normal_mean(x**4) != normal_mean((2 * x) ** 2)
+
+
+def test_random_biases_hold_both_signals_of_tanh():
+    """On the edge of chaos; with the same variance and no biases the signals decay."""
+    width = 128
+    bias = initializers.normal(math.sqrt(0.05))
+    init = initializers.variance_scaling(1.761)
+    ends = {}
+    for name, each in {"random": bias, "zero": "zeros"}.items():
+        found = []
+        for seed in range(10):
+            rng = np.random.default_rng(seed)
+            net = MLP([width] * 51, "tanh", init, bias_init=each, rng=rng)
+            signals = net.forward(rng.standard_normal((4, width)))
+            net.backward(signals, rng.standard_normal(signals.logits.shape))
+            z2, dz2 = ([np.mean(s**2) for s in kind] for kind in (signals.Z, signals.dZ))
+            found.append((z2[-1] / z2[9], dz2[9] / dz2[-1]))
+        ends[name] = np.median(found, axis=0)
+    assert np.abs(np.log(ends["random"])).max() < math.log(2)
+    assert np.abs(np.log(ends["zero"])).max() > math.log(4)

@@ -30,7 +30,7 @@ class Source:
     original : str
         As it was published, where that was not in English.
     by, site : str
-        Who wrote it, and where it was published; empty if that is not known.
+        Who wrote it, and where it was published.
     link : str
         Its address, or empty if that is not known.
     key : str
@@ -49,8 +49,8 @@ SOURCES = {
     "A": Source(
         title="Why the weights of a neural network must not be initialised to 0",
         original="神经网络权重为什么不能初始化为0",
-        by="",
-        site="",
+        by="unknown",
+        site="unknown, in Chinese",
         link="",
         key="zeroweights",
     ),
@@ -58,15 +58,15 @@ SOURCES = {
         title="Why should weights of neural networks be initialized to random numbers?",
         original="",
         by="a question and nine answers",
-        site="Stack Overflow",
+        site="Stack Overflow; read in a Chinese translation",
         link="https://stackoverflow.com/questions/20027598/why-should-weights-of-neural-networks-be-initialized-to-random-numbers",
         key="stackoverflow2013random",
     ),
     "C": Source(
         title="Basics of deep learning (4): initialising weight matrices",
         original="DL基本知识(四)权重矩阵初始化",
-        by="",
-        site="CSDN",
+        by="unknown",
+        site="CSDN, in Chinese",
         link="",
         key="csdnbasics",
     ),
@@ -74,7 +74,7 @@ SOURCES = {
         title="Random Initialization",
         original="",
         by="Andrew Ng",
-        site="Neural Networks and Deep Learning, a course on Coursera",
+        site="Coursera, in the course Neural Networks and Deep Learning; read as Chinese subtitles",
         link="https://www.coursera.org/learn/neural-networks-deep-learning",
         key="ng2017random",
     ),
@@ -82,7 +82,7 @@ SOURCES = {
         title="Reading notes on initialising neural networks",
         original="",
         by="Fu Ying (付莹), advised by Zhu Wenbin, South China University of Technology",
-        site="",
+        site="unknown, in Chinese",
         link="",
         key="funotes",
     ),
