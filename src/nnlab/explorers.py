@@ -247,10 +247,13 @@ def _image(figure: Figure, alt: str) -> str:
     """Return a figure as an HTML image with its bytes inside."""
     figure.set_dpi(DPI)
     for contours in figure.findobj(ContourSet):
-        contours.set_rasterized(len(contours.levels) > 5)  # or a frame would hold every contour
+        contours.set_rasterized(
+            len(list(contours.levels)) > 5
+        )  # or a frame would hold every contour
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nnlab"}):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # the same file each time
-        FigureCanvasSVG(figure).print_svg(file := io.BytesIO(), metadata=nothing)
+        canvas: Any = FigureCanvasSVG(figure)  # its print_svg comes without types
+        canvas.print_svg(file := io.BytesIO(), metadata=nothing)
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     # Its size keeps the place free, and "sync" spares the flash of white between two frames.
     return (

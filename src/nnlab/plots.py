@@ -172,10 +172,10 @@ def lines(
         if values.shape[1] > 1:
             low, high = values.min(axis=1), values.max(axis=1)
             ax.fill_between(x, low, high, color=drawn[name], alpha=0.2, linewidth=0)
-    for name, values in (theory or {}).items():
+    for name, predicted in (theory or {}).items():
         label = None if name in drawn else name
         shade = drawn.get(name, color(name))
-        ax.plot(x, _fits(name, values, x), "--", color=shade, label=label, linewidth=1.5)
+        ax.plot(x, _fits(name, predicted, x), "--", color=shade, label=label, linewidth=1.5)
     if log:
         ax.set_yscale("log")
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -286,13 +286,13 @@ def field(
     2
     >>> plt.close(ax.figure)
     """
-    ax = _axes(ax)
+    ax, x, y = _axes(ax), np.asarray(x), np.asarray(y)
     if np.shape(values) != (len(y), len(x)):
         raise ValueError(f"values must be ({len(y)}, {len(x)}); got {np.shape(values)}")
     filled = ax.contourf(x, y, values, levels=levels, extend="both")
     filled.set_rasterized(True)  # or the file of the figure would hold every contour
     bar = ax.figure.colorbar(filled, ax=ax, label=label)
-    for part in (bar.solids, *bar.ax.patches):
+    for part in filter(None, (bar.solids, *bar.ax.patches)):
         part.set_gid(KEPT)
     ax.grid(False)
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -397,7 +397,9 @@ def table(
     ax.grid(False)
     ax.spines[:].set_visible(False)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    for (i, j), value in np.ndenumerate(values) if text is not None else ():
+    if text is None:
+        return ax
+    for (i, j), value in np.ndenumerate(values):
         *rgb, _ = picture.cmap(picture.norm(value))
         # Rec. 601 luma: black on pale cells, white on dark ones.
         dark = np.dot(rgb, (0.299, 0.587, 0.114)) < 0.5
