@@ -212,7 +212,7 @@ class _Run:
         self._give_up(~np.isfinite(theta).all(-1))
         self._look()
 
-    def _give_up(self, lost: np.ndarray) -> None:
+    def _give_up(self, lost: np.ndarray | np.bool) -> None:
         """Note which networks diverged now. They stay NaN, alone as well as among others."""
         self.diverged_at[lost & (self.diverged_at < 0)] = self.taken
         self.net.theta[lost] = np.nan
