@@ -130,7 +130,7 @@ def E9() -> Verdict:
     single = _start(initializers.normal(), dtype=np.float32)
     dead, dead_single = (100 * max(np.mean(d == 0) for d in s.dZ) for s in (signals, single))
     typical = max(np.median(np.abs(dZ)) for dZ in signals.dZ[:-1])
-    rms = np.sqrt(_mean_squares(signals.dZ))
+    rms = np.median(layer_stats(signals.dZ).rms, axis=1)
     grown = rms[0] / rms[-1]
     xavier = _start(initializers.xavier_uniform())
     larger = all(
