@@ -77,9 +77,13 @@ PIN := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy 
 	--no-annotate --no-header pyproject.toml
 NOTE := \# Written by "make lock" from the ranges in pyproject.toml. Install from the top folder.
 
-lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
-	$(PIN) --extra book > book.lock
-	$(PIN) --extra book --extra test --constraint book.lock > test.lock
+# What is pinned stays so while its range allows; `make lock UPGRADE=--upgrade` takes the newest.
+lock: ## Pin the versions of what pyproject.toml asks for (needs uv)
+	grep == requirements.txt > book.lock
+	cat book.lock > test.lock
+	grep == tests/requirements.txt >> test.lock
+	$(PIN) $(UPGRADE) --extra book --output-file book.lock > /dev/null
+	$(PIN) $(UPGRADE) --extra book --extra test --constraint book.lock --output-file test.lock > /dev/null
 	(echo '$(NOTE)'; cat book.lock; echo '-e .') > requirements.txt
 	(echo '$(NOTE)'; echo '-r ../requirements.txt'; grep -vxFf book.lock test.lock) \
 		> tests/requirements.txt
