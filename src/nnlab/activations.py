@@ -44,8 +44,8 @@ class Activation:
     """
 
     name: str
-    function: Callable[..., None] = field(repr=False)
-    slope: Callable[..., None] = field(repr=False)
+    function: Callable[..., object] = field(repr=False)
+    slope: Callable[..., object] = field(repr=False)
     bounds: tuple[float, float] = (-np.inf, np.inf)
     arguments: tuple[float, ...] = field(default=(), repr=False)
 
