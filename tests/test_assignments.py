@@ -442,7 +442,8 @@ def softmax_loss(Z, y):
                 + """
     from scipy.special import log_softmax, softmax
     right = np.eye(Z.shape[1])[y]
-    return -(right * log_softmax(Z, axis=1)).sum(1).mean(), (softmax(Z, axis=1) - right) / len(Z)""",
+    loss = -(right * log_softmax(Z, axis=1)).sum() / len(Z)
+    return loss, (softmax(Z, axis=1) - right) / len(Z)""",
             ),
         ),
         (
