@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: help book notebooks offline pdf site test units test-newest lint links outputs data bench \
+.PHONY: help book notebooks quizzes offline pdf site test units test-newest lint links outputs data bench \
 	dist serve lock push-notebooks clean
 
 help: ## List the targets
@@ -14,6 +14,9 @@ book: .venv/book ## Build the site into _build/html; a warning is an error
 
 notebooks: book ## Write run copies of the chapters, which need no book, into _build/notebooks
 	$(BIN)/jupyter-book build . -W -n --keep-going --builder custom --custom-builder notebooks
+
+quizzes: .venv/test ## Write the quizzes for learning platforms (GIFT and QTI) into _build/quizzes
+	$(BIN)/python book/_extensions/quiz_files.py
 
 offline: book ## Pack the site for people without network into _build/nnlab-offline.zip
 	$(BIN)/python tests/offline.py
@@ -77,9 +80,13 @@ PIN := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy 
 	--no-annotate --no-header pyproject.toml
 NOTE := \# Written by "make lock" from the ranges in pyproject.toml. Install from the top folder.
 
-lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
-	$(PIN) --extra book > book.lock
-	$(PIN) --extra book --extra test --constraint book.lock > test.lock
+# What is pinned stays so while its range allows; `make lock UPGRADE=--upgrade` takes the newest.
+lock: ## Pin the versions of what pyproject.toml asks for (needs uv)
+	grep == requirements.txt > book.lock
+	cat book.lock > test.lock
+	grep == tests/requirements.txt >> test.lock
+	$(PIN) $(UPGRADE) --extra book --output-file book.lock > /dev/null
+	$(PIN) $(UPGRADE) --extra book --extra test --constraint book.lock --output-file test.lock > /dev/null
 	(echo '$(NOTE)'; cat book.lock; echo '-e .') > requirements.txt
 	(echo '$(NOTE)'; echo '-r ../requirements.txt'; grep -vxFf book.lock test.lock) \
 		> tests/requirements.txt

@@ -73,14 +73,17 @@ def pictures(nb: nbformat.NotebookNode) -> dict[str, bytes]:
     """Return the pictures that are used outside of ``nb`` too, by the path they are saved under.
 
     A cell names the path, below book/, in its metadata: ``{"nnlab": {"picture": "images/x.png"}}``.
+    The drawing is saved beside it: images/x.svg.
     """
-    return {
-        cell.metadata["nnlab"]["picture"]: base64.b64decode(output.data["image/png"])
-        for cell in nb.cells
-        if "picture" in cell.metadata.get("nnlab", {})
-        for output in cell.outputs
-        if "image/png" in output.get("data", {})
-    }
+    found = {}
+    for cell in nb.cells:
+        if name := cell.metadata.get("nnlab", {}).get("picture"):
+            for output in cell.outputs:
+                if "image/png" in (data := output.get("data", {})):
+                    found[name] = base64.b64decode(data["image/png"])
+                    drawing = Path(name).with_suffix(".svg").as_posix()
+                    found[drawing] = data["image/svg+xml"].encode()
+    return found
 
 
 def save(path: Path) -> None:
@@ -88,9 +91,9 @@ def save(path: Path) -> None:
     nb = nbformat.read(path, as_version=4)
     run(nb, path.parent)
     path.write_text(tidy(nb), encoding="utf-8", newline="\n")
-    for name, png in pictures(nb).items():
+    for name, picture in pictures(nb).items():
         (path.parent / name).parent.mkdir(exist_ok=True)
-        (path.parent / name).write_bytes(png)
+        (path.parent / name).write_bytes(picture)
 
 
 def main() -> None:

@@ -37,7 +37,8 @@ def test_everything_is_pinned_within_its_range():
     extras = project["optional-dependencies"]
     book = pins("requirements.txt", besides="-e .")
     test = pins("tests/requirements.txt", besides="-r ../requirements.txt")
-    assert not book.keys() & test.keys()
+    for name in book.keys() & test.keys():  # where the tests need it on more systems
+        assert book[name] == test[name]
     for wanted, pinned in [
         (project["dependencies"] + extras["book"], book),
         (extras["test"], book | test),

@@ -36,11 +36,17 @@ def browser():
 
 @pytest.fixture(scope="module")
 def address():
-    """The start of the addresses of the site, by protocol."""
+    """The start of the addresses of the site, by protocol; served as PUBLISHING.md proposes."""
+    advice = (ROOT / ".github" / "PUBLISHING.md").read_text(encoding="utf-8")
+    policy = re.search(r'Content-Security-Policy "(.+?)" always', advice)[1]
 
     class Handler(SimpleHTTPRequestHandler):
         def log_message(self, *args):
             pass
+
+        def end_headers(self):  # what it forbids is an error of the page, in its console
+            self.send_header("Content-Security-Policy", policy)
+            super().end_headers()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=built()))
     thread = threading.Thread(target=server.serve_forever)

@@ -79,6 +79,7 @@ ALLOWED = {
     },
     "05_mnist": {
         "0.1": CHOSEN,
+        "0.02": CHOSEN,
         "3 %": CHOSEN,
         "0.01": SAID,
         "10 %": THEORY,  # chance among ten

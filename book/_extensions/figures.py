@@ -178,7 +178,7 @@ def embed(app: Sphinx, document: nodes.document, name: str) -> None:
         return
     drawn = []
     for number, image in enumerate([*document.findall(nodes.image)]):
-        if "jupyter_execute" in image["uri"] and image["uri"].endswith(".svg"):
+        if image["uri"].endswith(".svg"):
             svg = Path(app.srcdir, image["uri"]).read_text(encoding="utf-8")
             drawn.append(themed(svg, image.get("alt", ""), f"f{number}-"))
             image.replace_self(nodes.raw(text=drawn[-1], format="html"))

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from nnlab import checks
+from nnlab.checks import Floats
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,12 @@ class Activation:
     """
 
     name: str
-    function: Callable = field(repr=False)
-    slope: Callable = field(repr=False)
+    function: Callable[..., object] = field(repr=False)
+    slope: Callable[..., object] = field(repr=False)
     bounds: tuple[float, float] = (-np.inf, np.inf)
     arguments: tuple[float, ...] = field(default=(), repr=False)
 
-    def __call__(self, Z, out=None):
+    def __call__(self, Z: ArrayLike, out: Floats | None = None) -> Floats:
         """Return φ(Z), elementwise.
 
         Parameters
@@ -72,7 +74,9 @@ class Activation:
         self.function(Z, out, *self.arguments)
         return out
 
-    def derivative(self, Z, A=None, out=None):
+    def derivative(
+        self, Z: ArrayLike, A: ArrayLike | None = None, out: Floats | None = None
+    ) -> Floats:
         """Return φ′(Z), elementwise.
 
         Parameters
@@ -103,12 +107,12 @@ class Activation:
         return out
 
 
-def _as_float(name, Z):
+def _as_float(name: str, Z: ArrayLike) -> Floats:
     Z = checks.array(name, Z)
     return Z if Z.dtype.kind == "f" else Z.astype(np.float64)
 
 
-def _buffer(Z, out):
+def _buffer(Z: Floats, out: Floats | None) -> Floats:
     if out is None:
         return np.empty_like(Z)
     if not isinstance(out, np.ndarray) or out.shape != Z.shape or out.dtype.kind != "f":
@@ -116,15 +120,15 @@ def _buffer(Z, out):
     return out
 
 
-def _identity(Z, out):
+def _identity(Z: Floats, out: Floats) -> None:
     out[...] = Z
 
 
-def _identity_slope(Z, A, out):
+def _identity_slope(Z: Floats, A: Floats, out: Floats) -> None:
     out[...] = 1
 
 
-def _sigmoid(Z, out):
+def _sigmoid(Z: Floats, out: Floats) -> None:
     np.negative(Z, out=out)
     with np.errstate(over="ignore"):  # Where e^−z is infinite, σ(z) is 0 to the last digit.
         np.exp(out, out=out)
@@ -132,40 +136,40 @@ def _sigmoid(Z, out):
     np.divide(1, out, out=out)
 
 
-def _sigmoid_slope(Z, A, out):
+def _sigmoid_slope(Z: Floats, A: Floats, out: Floats) -> None:
     np.subtract(1, A, out=out)
     out *= A
 
 
-def _tanh(Z, out):
+def _tanh(Z: Floats, out: Floats) -> None:
     np.tanh(Z, out=out)
 
 
-def _tanh_slope(Z, A, out):
+def _tanh_slope(Z: Floats, A: Floats, out: Floats) -> None:
     np.multiply(A, A, out=out)
     np.subtract(1, out, out=out)
 
 
-def _relu(Z, out):
+def _relu(Z: Floats, out: Floats) -> None:
     np.maximum(Z, 0, out=out)
 
 
-def _relu_slope(Z, A, out):
+def _relu_slope(Z: Floats, A: Floats, out: Floats) -> None:
     np.sign(A, out=out)
 
 
-def _leaky(Z, out, alpha):
+def _leaky(Z: Floats, out: Floats, alpha: float) -> None:
     np.minimum(Z, 0, out=out)
     out *= alpha
     np.copyto(out, Z, where=Z > 0)
 
 
-def _leaky_slope(Z, A, out, alpha):
+def _leaky_slope(Z: Floats, A: Floats, out: Floats, alpha: float) -> None:
     out[...] = alpha
     np.copyto(out, 1, where=Z > 0)
 
 
-def _elu(Z, out, scale=1.0, alpha=1.0):
+def _elu(Z: Floats, out: Floats, scale: float = 1.0, alpha: float = 1.0) -> None:
     np.minimum(Z, 0, out=out)
     np.expm1(out, out=out)
     out *= alpha
@@ -173,16 +177,16 @@ def _elu(Z, out, scale=1.0, alpha=1.0):
     out *= scale
 
 
-def _elu_slope(Z, A, out, scale=1.0, alpha=1.0):
+def _elu_slope(Z: Floats, A: Floats, out: Floats, scale: float = 1.0, alpha: float = 1.0) -> None:
     np.add(A, scale * alpha, out=out)
     np.copyto(out, scale, where=Z > 0)
 
 
-def _gelu(Z, out):
+def _gelu(Z: Floats, out: Floats) -> None:
     np.multiply(Z, ndtr(Z), out=out)
 
 
-def _gelu_slope(Z, A, out):
+def _gelu_slope(Z: Floats, A: Floats, out: Floats) -> None:
     # Beyond 40 the density is 0 in any float; without the bound z² would overflow.
     np.clip(Z, -40, 40, out=out)
     density = np.exp(-0.5 * out * out) / np.sqrt(2 * np.pi).astype(Z.dtype)
@@ -190,12 +194,12 @@ def _gelu_slope(Z, A, out):
     out += ndtr(Z)
 
 
-def _silu(Z, out):
+def _silu(Z: Floats, out: Floats) -> None:
     _sigmoid(Z, out)
     out *= Z
 
 
-def _silu_slope(Z, A, out):
+def _silu_slope(Z: Floats, A: Floats, out: Floats) -> None:
     # φ′ = σ + zσ(1−σ) = σ + a(1−σ)
     _sigmoid(Z, out)
     out += A * (1 - out)

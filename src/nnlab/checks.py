@@ -4,6 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+#: An array of float32 or float64.
+Floats = NDArray[np.floating]
 
 
 def one_of(name: str, value: Any, valid: Iterable[str]) -> str:
@@ -110,7 +114,7 @@ def generator(rng: Any) -> np.random.Generator:
     return rng
 
 
-def float_dtype(dtype: Any) -> np.dtype:
+def float_dtype(dtype: Any) -> np.dtype[np.floating]:
     """Return ``dtype`` as a NumPy dtype if it is float32 or float64.
 
     >>> float_dtype(np.float32)
@@ -122,10 +126,11 @@ def float_dtype(dtype: Any) -> np.dtype:
         found = "unknown"
     if found not in ("float32", "float64"):
         raise ValueError(f"dtype must be float32 or float64; got {dtype!r}")
-    return np.dtype(found)
+    native: np.dtype[np.floating] = np.dtype(found)
+    return native
 
 
-def parameters(theta: Any) -> np.ndarray:
+def parameters(theta: Any) -> Floats:
     """Return ``theta`` if it is an array of floats that can be moved in place.
 
     >>> parameters(np.zeros(2))
@@ -138,7 +143,7 @@ def parameters(theta: Any) -> np.ndarray:
     return theta
 
 
-def array(name: str, value: Any, dtype: Any = None) -> np.ndarray:
+def array(name: str, value: Any, dtype: DTypeLike | None = None) -> np.ndarray:
     """Return ``value`` as an array of real numbers, of that dtype if one is given.
 
     >>> array("X", [[1, 2]], np.float64)

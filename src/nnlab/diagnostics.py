@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nnlab import activations, checks, losses
 from nnlab.activations import Activation
+from nnlab.checks import Floats
 from nnlab.losses import Loss
 from nnlab.network import MLP
 
@@ -31,16 +33,16 @@ class LayerStats:
         of them (beyond ±0.94 for tanh); NaN where no activation was named or it has no such bounds.
     """
 
-    mean: np.ndarray
-    std: np.ndarray
-    rms: np.ndarray
-    zero: np.ndarray
-    dead: np.ndarray
-    saturated: np.ndarray
+    mean: Floats
+    std: Floats
+    rms: Floats
+    zero: Floats
+    dead: Floats
+    saturated: Floats
 
 
 def layer_stats(
-    layers: Sequence[np.ndarray], activation: str | Activation | None = None
+    layers: Sequence[ArrayLike], activation: str | Activation | None = None
 ) -> LayerStats:
     """Measure signals layer by layer.
 
@@ -69,8 +71,8 @@ def layer_stats(
         raise TypeError(f"layers must be a list of signals; got {layers!r}")
     if len(layers) == 0:
         raise ValueError("layers must hold at least one signal; got none")
-    layers = [checks.array("every signal in layers", signal) for signal in layers]
-    for signal in layers:
+    signals = [checks.array("every signal in layers", signal) for signal in layers]
+    for signal in signals:
         if signal.ndim < 2 or 0 in signal.shape:
             raise ValueError(
                 f"every signal in layers must be (..., batch, units); got shape {signal.shape}"
@@ -88,20 +90,21 @@ def layer_stats(
                 (signal == 0).all(-2).mean(-1),
                 _saturated(signal, activation),
             )
-            for signal in layers
+            for signal in signals
         ]
     return LayerStats(*(np.array(column) for column in zip(*columns, strict=True)))
 
 
-def _saturated(signal, activation):
+def _saturated(signal: np.ndarray, activation: Activation | None) -> Floats:
     low, high = activation.bounds if activation is not None else (-np.inf, np.inf)
     if not np.isfinite(high - low):
         return np.full(signal.shape[:-2], np.nan)
     margin = 0.03 * (high - low)
-    return ((signal < low + margin) | (signal > high - margin)).mean((-2, -1))
+    near: Floats = ((signal < low + margin) | (signal > high - margin)).mean((-2, -1))
+    return near
 
 
-def histogram(signal: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def histogram(signal: ArrayLike, edges: ArrayLike) -> Floats:
     """Return the share of entries in each bin; what lies outside counts in the outermost bins.
 
     Parameters
@@ -132,10 +135,11 @@ def histogram(signal: np.ndarray, edges: np.ndarray) -> np.ndarray:
     if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) > 0).all():
         raise ValueError(f"edges must be at least two numbers in rising order; got {edges}")
     counts, _ = np.histogram(np.clip(signal, edges[0], edges[-1]), edges)
-    return counts / counts.sum()
+    shares: Floats = counts / counts.sum()
+    return shares
 
 
-def update_ratio(before: np.ndarray, after: np.ndarray, net: MLP) -> np.ndarray:
+def update_ratio(before: ArrayLike, after: ArrayLike, net: MLP) -> Floats:
     """Return, for each layer, the length of the weights' update over the length of the weights.
 
     Parameters
@@ -167,7 +171,9 @@ def update_ratio(before: np.ndarray, after: np.ndarray, net: MLP) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         moved = np.array([np.linalg.norm(b - a, axis=(-2, -1)) for a, b in pairs])
         size = np.array([np.linalg.norm(a, axis=(-2, -1)) for a in old])
-        return np.divide(moved, size, out=np.where(moved > 0, np.inf, 0.0), where=size != 0)
+        ratio = np.where(moved > 0, np.inf, 0.0)
+        np.divide(moved, size, out=ratio, where=size != 0)
+    return ratio
 
 
 def twins(net: MLP, layer: int) -> list[list[int]]:
@@ -207,13 +213,15 @@ def twins(net: MLP, layer: int) -> list[list[int]]:
     if not isinstance(layer, int | np.integer) or not 0 <= layer < net.depth - 1:
         raise ValueError(f"layer must be a hidden one, 0 to {net.depth - 2}; got {layer!r}")
     units = np.concatenate([net.W[layer].T, net.b[layer][:, None], net.W[layer + 1]], axis=1)
-    groups = {}
+    groups: dict[bytes, list[int]] = {}
     for unit, row in enumerate(units + 0.0):  # −0.0 and 0.0 are the same weight
         groups.setdefault(row.tobytes(), []).append(unit)
     return list(groups.values())
 
 
-def gradient_check(net: MLP, X, y, loss: str | Loss, *, epsilon: float = 1e-6) -> np.ma.MaskedArray:
+def gradient_check(
+    net: MLP, X: ArrayLike, y: ArrayLike, loss: str | Loss, *, epsilon: float = 1e-6
+) -> np.ma.MaskedArray:
     r"""Compare the gradient with central finite differences, parameter by parameter.
 
     .. math:: \frac{L(\theta_i + \epsilon) - L(\theta_i - \epsilon)}{2\epsilon}

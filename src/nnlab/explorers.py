@@ -33,8 +33,13 @@ OVERHEAD = 2_000  # bytes per frame, enough for the widgets that hold it
 DPI = 144  # pixels per inch of what is heavy in a figure; the rest is lines and letters
 INTERVAL = 600  # milliseconds per frame of an animation
 
+#: What draws a frame: the figure, and its alternative text.
+Render = Callable[..., tuple[Figure, str]]
+#: The values of an axis.
+Values = Iterable[Real] | Iterable[str] | Mapping[str, Any]
 
-class Explorer(widgets.VBox):
+
+class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets comes without types
     """The controls and the frames that they choose from: what :func:`explore` returns.
 
     Parameters
@@ -45,7 +50,7 @@ class Explorer(widgets.VBox):
         What a saved notebook holds as the text of this output.
     """
 
-    def __init__(self, children: Sequence[widgets.Widget], summary: str):
+    def __init__(self, children: Sequence[widgets.Widget], summary: str) -> None:
         super().__init__(children, _dom_classes=("nnlab-explorer",))
         self.summary = summary
 
@@ -55,14 +60,14 @@ class Explorer(widgets.VBox):
 
 
 def explore(
-    render: Callable[..., tuple[Figure, str]],
+    render: Render,
     *,
     title: str,
     look_for: str,
     start: Mapping[str, Real | str] | None = None,
     animate: str | None = None,
     labels: Mapping[str, str] | None = None,
-    **axes: Iterable[Real] | Iterable[str] | Mapping[str, Any],
+    **axes: Values,
 ) -> Explorer:
     """Draw a figure for every combination of values, and let the reader choose among them.
 
@@ -164,7 +169,7 @@ class _Axis:
     slides: bool
 
 
-def _axis(name, values):
+def _axis(name: str, values: Values) -> _Axis:
     if isinstance(values, Mapping):
         pairs, slides = list(values.items()), False
     elif isinstance(values, Iterable) and not isinstance(values, str):
@@ -184,7 +189,7 @@ def _axis(name, values):
     return _Axis(dict(pairs), slides)
 
 
-def _start(start, axes):
+def _start(start: Mapping[str, Real | str] | None, axes: Mapping[str, _Axis]) -> dict[str, int]:
     """Return the index of the value at which each axis starts."""
     if not isinstance(start, Mapping | None):
         raise TypeError(
@@ -198,7 +203,7 @@ def _start(start, axes):
     return first
 
 
-def _label(value):
+def _label(value: object) -> str | None:
     """Return how an axis shows a value; None if it has no plain text."""
     if isinstance(value, str):
         return value
@@ -207,9 +212,10 @@ def _label(value):
     return str(value) if isinstance(value, Integral) else f"{value:g}"
 
 
-def _frames(render, axes):
+def _frames(render: Render, axes: Mapping[str, _Axis]) -> list[widgets.Widget]:
     """Return every frame as a widget, the last axis changing fastest."""
-    pages, seen = [], {}
+    pages: list[str] = []
+    seen: dict[str, str] = {}
     for labels in itertools.product(*(axis.values for axis in axes.values())):
         chosen = dict(zip(axes, labels, strict=True))
         where = ", ".join(f"{name} = {label}" for name, label in chosen.items())
@@ -237,14 +243,17 @@ def _frames(render, axes):
     return [first, *(widgets.HTML(page, **same) for page in pages[1:])]
 
 
-def _image(figure, alt):
+def _image(figure: Figure, alt: str) -> str:
     """Return a figure as an HTML image with its bytes inside."""
     figure.set_dpi(DPI)
     for contours in figure.findobj(ContourSet):
-        contours.set_rasterized(len(contours.levels) > 5)  # or a frame would hold every contour
+        contours.set_rasterized(
+            len(list(contours.levels)) > 5
+        )  # or a frame would hold every contour
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nnlab"}):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # the same file each time
-        FigureCanvasSVG(figure).print_svg(file := io.BytesIO(), metadata=nothing)
+        canvas: Any = FigureCanvasSVG(figure)  # its print_svg comes without types
+        canvas.print_svg(file := io.BytesIO(), metadata=nothing)
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     # Its size keeps the place free, and "sync" spares the flash of white between two frames.
     return (
@@ -254,7 +263,7 @@ def _image(figure, alt):
     )
 
 
-def _animation(slider, title):
+def _animation(slider: widgets.SelectionSlider, title: str) -> list[widgets.Widget]:
     """Return a checkbox that starts and stops, and the clock behind it.
 
     The clock has buttons, too, but a screen reader finds no names on them: they are hidden.
@@ -273,7 +282,7 @@ def _animation(slider, title):
     return [switch, clock]
 
 
-def _nest(frames, controls):
+def _nest(frames: list[widgets.Widget], controls: list[widgets.Widget]) -> widgets.Widget:
     """Return frames as stacks within stacks, one level and one link to each stack per control."""
     if not controls:
         return frames[0]

@@ -6,12 +6,19 @@ last two axes are (fan_in, fan_out), and ask it for the variance of one weight w
 """
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from nnlab import checks
+from nnlab.checks import Floats
+
+Shape = tuple[int, ...]
+DType = np.dtype[np.floating]
 
 #: What the ``mode`` of :class:`VarianceScaling` may be: the fan that divides its scale.
 MODES = ("fan_in", "fan_out", "fan_avg")
@@ -43,7 +50,7 @@ def truncated_std(cut: float = 2.0) -> float:
     return math.sqrt(1 - 2 * cut * density / math.erf(cut / math.sqrt(2)))
 
 
-def _draw(rng, shape, dtype, distribution):
+def _draw(rng: np.random.Generator, shape: Shape, dtype: DType, distribution: str) -> Floats:
     """Draw an array of mean 0; its variance is 1, 1/3 or ``truncated_std()²``."""
     if distribution == "uniform":
         return 2 * rng.random(shape, dtype) - 1
@@ -58,15 +65,13 @@ def _draw(rng, shape, dtype, distribution):
 _DRAWN_STD = {"normal": 1.0, "truncated_normal": truncated_std(), "uniform": 1 / math.sqrt(3)}
 
 
-def _fans(fan_in, fan_out):
+def _fans(fan_in: int, fan_out: int) -> tuple[int, int]:
     return checks.positive_int("fan_in", fan_in), checks.positive_int("fan_out", fan_out)
 
 
 @dataclass(frozen=True)
-class Initializer:
+class Initializer(ABC):
     """What all initialisers share: checks at the door, a dtype, a standard deviation.
-
-    Each one has a ``variance(fan_in, fan_out)`` of its own.
 
     Examples
     --------
@@ -80,7 +85,9 @@ class Initializer:
     #: Whether the variance depends on the fans, so that a bias, which has none, cannot use it.
     needs_fans: ClassVar[bool] = False
 
-    def __call__(self, rng, shape, dtype=np.float64):
+    def __call__(
+        self, rng: np.random.Generator, shape: Shape, dtype: DTypeLike = np.float64
+    ) -> Floats:
         """Draw an array.
 
         Parameters
@@ -109,6 +116,14 @@ class Initializer:
         if self.needs_fans and len(shape) < 2:
             raise ValueError(f"shape must be (..., fan_in, fan_out) for {self}; got {shape}")
         return self._sample(rng, shape, dtype).astype(dtype, copy=False)
+
+    @abstractmethod
+    def _sample(self, rng: np.random.Generator, shape: Shape, dtype: DType) -> Floats:
+        """Draw an array, from arguments that are checked."""
+
+    @abstractmethod
+    def variance(self, fan_in: int, fan_out: int) -> float:
+        """Return the variance of one weight of a layer with so many inputs and outputs."""
 
     def std(self, fan_in: int, fan_out: int) -> float:
         """Return the standard deviation of one weight, the square root of its variance.
@@ -142,10 +157,10 @@ class Constant(Initializer):
 
     value: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.number("value", self.value)
 
-    def _sample(self, rng, shape, dtype):
+    def _sample(self, rng: np.random.Generator, shape: Shape, dtype: DType) -> Floats:
         return np.full(shape, self.value, dtype)
 
     def variance(self, fan_in: int, fan_out: int) -> float:
@@ -168,11 +183,11 @@ class Fixed(Initializer):
     distribution: str
     spread: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.one_of("distribution", self.distribution, DISTRIBUTIONS)
         checks.number("spread", self.spread, low=0)
 
-    def _sample(self, rng, shape, dtype):
+    def _sample(self, rng: np.random.Generator, shape: Shape, dtype: DType) -> Floats:
         return _draw(rng, shape, dtype, self.distribution) * dtype.type(self.spread)
 
     def variance(self, fan_in: int, fan_out: int) -> float:
@@ -200,12 +215,12 @@ class VarianceScaling(Initializer):
     mode: str
     distribution: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.number("scale", self.scale, above=0)
         checks.one_of("mode", self.mode, MODES)
         checks.one_of("distribution", self.distribution, DISTRIBUTIONS)
 
-    def _sample(self, rng, shape, dtype):
+    def _sample(self, rng: np.random.Generator, shape: Shape, dtype: DType) -> Floats:
         std = self.std(*shape[-2:]) / _DRAWN_STD[self.distribution]
         return _draw(rng, shape, dtype, self.distribution) * dtype.type(std)
 
@@ -230,10 +245,10 @@ class Orthogonal(Initializer):
 
     gain: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.number("gain", self.gain, above=0)
 
-    def _sample(self, rng, shape, dtype):
+    def _sample(self, rng: np.random.Generator, shape: Shape, dtype: DType) -> Floats:
         *ensemble, fan_in, fan_out = shape
         tall = (*ensemble, max(fan_in, fan_out), min(fan_in, fan_out))
         Q, R = np.linalg.qr(rng.standard_normal(tall, dtype))
@@ -484,7 +499,7 @@ def xavier_uniform(gain: float = 1.0) -> VarianceScaling:
     return VarianceScaling(checks.number("gain", gain, above=0) ** 2, "fan_avg", "uniform")
 
 
-def _he_scale(negative_slope):
+def _he_scale(negative_slope: float) -> float:
     return 2.0 / (1.0 + checks.number("negative_slope", negative_slope) ** 2)
 
 
@@ -562,7 +577,7 @@ def orthogonal(gain: float = 1.0) -> Orthogonal:
 
 
 #: Every initialiser that needs no argument, by its name and its other name (glorot, kaiming).
-INITIALIZERS = {
+INITIALIZERS: Mapping[str, Callable[..., Initializer]] = {
     each.__name__: each
     for each in (
         zeros,
@@ -612,13 +627,17 @@ def get(init: str | Initializer) -> Initializer:
     return _get("init", init)
 
 
-def _get(name, init):
+#: One initialiser for all layers, or one a layer: each a name or an object.
+Inits = str | Initializer | Sequence[str | Initializer]
+
+
+def _get(name: str, init: str | Initializer) -> Initializer:
     if isinstance(init, Initializer):
         return init
     return INITIALIZERS[checks.one_of(name, init, INITIALIZERS)]()
 
 
-def one_a_layer(name: str, init, depth: int) -> list[Initializer]:
+def one_a_layer(name: str, init: Inits, depth: int) -> list[Initializer]:
     """Return a list of ``depth`` initialisers, from one for all layers or from one a layer.
 
     Parameters
@@ -646,7 +665,8 @@ def one_a_layer(name: str, init, depth: int) -> list[Initializer]:
     [Constant(value=0.0), Constant(value=0.0)]
     """
     depth = checks.positive_int("depth", depth)
-    given = list(init) if isinstance(init, list | tuple) else [init] * depth
-    if len(given) != depth:
-        raise ValueError(f"{name} must be one, or one a layer ({depth}); got {len(given)}")
-    return [_get(name, each) for each in given]
+    if isinstance(init, str) or not isinstance(init, Sequence):
+        init = [init] * depth
+    if len(init) != depth:
+        raise ValueError(f"{name} must be one, or one a layer ({depth}); got {len(init)}")
+    return [_get(name, each) for each in init]

@@ -9,8 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from nnlab import checks
+from nnlab.checks import Floats
+
+Shape = tuple[int, ...]
+Step = Callable[[Floats, np.ndarray, Floats, Floats], None]
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,13 @@ class Loss:
 
     name: str
     is_classifier: bool
-    start_: Callable = field(repr=False)
-    check_: Callable = field(repr=False)
-    correct_: Callable | None = field(default=None, repr=False)
+    start_: Callable[[Floats], Step] = field(repr=False)
+    check_: Callable[[Shape, np.ndarray], np.ndarray] = field(repr=False)
+    correct_: Callable[[Floats, np.ndarray], NDArray[np.bool]] | None = field(
+        default=None, repr=False
+    )
 
-    def __call__(self, Z, y):
+    def __call__(self, Z: ArrayLike, y: ArrayLike) -> Floats:
         """Return the mean loss over the batch: the first half of :meth:`value_and_gradient`.
 
         Parameters
@@ -66,7 +73,7 @@ class Loss:
         """
         return self.value_and_gradient(Z, y)[0]
 
-    def value_and_gradient(self, Z, y):
+    def value_and_gradient(self, Z: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
         """Return the mean loss over the batch and ∂L/∂Z.
 
         Parameters
@@ -101,7 +108,7 @@ class Loss:
         self.start_(Z)(Z, y, value, dZ)
         return value[()], dZ
 
-    def accuracy(self, Z, y):
+    def accuracy(self, Z: ArrayLike, y: ArrayLike) -> Floats:
         """Return the share of the batch that is classified correctly.
 
         Parameters
@@ -126,13 +133,13 @@ class Loss:
         >>> float(binary_cross_entropy.accuracy([[-1.0], [2.0], [3.0], [4.0]], [0, 1, 1, 0]))
         0.75
         """
-        if not self.is_classifier:
+        if not self.is_classifier or self.correct_ is None:
             raise ValueError(f"accuracy needs a loss over classes; {self.name} has none")
         Z = _as_logits(Z)
         share = self.correct_(Z, self.check(Z.shape, y)).mean(-1)
         return np.where(np.isnan(Z).any((-2, -1)), np.nan, share)
 
-    def check(self, shape, y):
+    def check(self, shape: Shape, y: ArrayLike) -> np.ndarray:
         """Return ``y`` as an array if it fits logits of that shape.
 
         Parameters
@@ -162,12 +169,12 @@ class Loss:
         return self.check_(shape, checks.array("y", y))
 
 
-def _as_logits(Z):
+def _as_logits(Z: ArrayLike) -> Floats:
     Z = checks.array("logits", Z)
     return Z if Z.dtype.kind == "f" else Z.astype(np.float64)
 
 
-def _check_labels(shape, y, classes):
+def _check_labels(shape: Shape, y: np.ndarray, classes: int) -> np.ndarray:
     if y.shape != shape[-2:-1] and y.shape != shape[:-1]:
         raise ValueError(
             f"y must be labels of shape {shape[-2:-1]} (one an example); got shape {y.shape}"
@@ -180,29 +187,29 @@ def _check_labels(shape, y, classes):
     return y.astype(np.int64, copy=False)
 
 
-def _check_binary(shape, y):
+def _check_binary(shape: Shape, y: np.ndarray) -> np.ndarray:
     if shape[-1] != 1:
         raise ValueError(f"binary_cross_entropy needs 1 output, not {shape[-1]}")
     return _check_labels(shape, y, classes=2)
 
 
-def _check_classes(shape, y):
+def _check_classes(shape: Shape, y: np.ndarray) -> np.ndarray:
     if shape[-1] < 2:
         raise ValueError(f"softmax_cross_entropy needs at least 2 outputs, not {shape[-1]}")
     return _check_labels(shape, y, classes=shape[-1])
 
 
-def _check_targets(shape, y):
+def _check_targets(shape: Shape, y: np.ndarray) -> np.ndarray:
     if y.shape not in (shape[-2:], shape):
         raise ValueError(f"y must be targets of shape {shape[-2:]}; got shape {y.shape}")
     return checks.finite("y", y)
 
 
-def _binary_cross_entropy(Z):
+def _binary_cross_entropy(Z: Floats) -> Step:
     n = Z.shape[-2]
     sign, t, e = np.empty(Z.shape[:-1], Z.dtype), np.empty_like(Z[..., 0]), np.empty_like(Z[..., 0])
 
-    def step(Z, y, value, dZ):
+    def step(Z: Floats, y: np.ndarray, value: Floats, dZ: Floats) -> None:
         # With labels as ±1 both cases are one: the loss is log(1 + e^t), its slope ±σ(t).
         sign[...] = y
         np.subtract(1, np.multiply(sign, 2, out=sign), out=sign)
@@ -220,11 +227,11 @@ def _binary_cross_entropy(Z):
     return step
 
 
-def _softmax_cross_entropy(Z):
+def _softmax_cross_entropy(Z: Floats) -> Step:
     classes, is_hit, hit = np.arange(Z.shape[-1]), np.empty_like(Z, bool), np.empty_like(Z)
     column, each = np.empty_like(Z[..., :1]), np.empty_like(Z[..., 0])
 
-    def step(Z, y, value, dZ):
+    def step(Z: Floats, y: np.ndarray, value: Floats, dZ: Floats) -> None:
         hit[...] = np.equal(classes, y[..., None], out=is_hit)
         np.max(Z, -1, keepdims=True, out=column)
         P = np.subtract(Z, column, out=dZ)
@@ -241,10 +248,10 @@ def _softmax_cross_entropy(Z):
     return step
 
 
-def _mean_squared_error(Z):
+def _mean_squared_error(Z: Floats) -> Step:
     square = np.empty_like(Z)
 
-    def step(Z, y, value, dZ):
+    def step(Z: Floats, y: np.ndarray, value: Floats, dZ: Floats) -> None:
         np.subtract(Z, y, out=dZ)
         np.square(dZ, out=square)
         np.mean(square, (-2, -1), out=value)
@@ -253,12 +260,14 @@ def _mean_squared_error(Z):
     return step
 
 
-def _binary_correct(Z, y):
-    return (Z[..., 0] > 0) == y
+def _binary_correct(Z: Floats, y: np.ndarray) -> NDArray[np.bool]:
+    right: NDArray[np.bool] = (Z[..., 0] > 0) == y
+    return right
 
 
-def _classes_correct(Z, y):
-    return Z.argmax(-1) == y
+def _classes_correct(Z: Floats, y: np.ndarray) -> NDArray[np.bool]:
+    right: NDArray[np.bool] = Z.argmax(-1) == y
+    return right
 
 
 #: For one output z and labels 0 and 1, the mean over the batch of

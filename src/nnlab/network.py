@@ -12,19 +12,26 @@ for matrices, made for large ones, a thousand times.
 """
 
 import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from types import EllipsisType
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from nnlab import activations, checks, initializers, losses
+from nnlab.activations import Activation
+from nnlab.checks import Floats
+from nnlab.initializers import DType, Inits, Shape
 from nnlab.losses import Loss
 
 # From so many networks on, it is better to work on all of them at once.
 MANY = 100
 
 
-def many_small(lead: tuple[int, ...], sizes: Sequence[int]) -> bool:
+def many_small(lead: Shape, sizes: Sequence[int]) -> bool:
     """Return whether it is better to work on all members at once than on one after the other.
 
     Parameters
@@ -46,12 +53,12 @@ def many_small(lead: tuple[int, ...], sizes: Sequence[int]) -> bool:
     return math.prod(lead) >= MANY and max(a * b for a, b in pairwise(sizes)) <= 32
 
 
-def _product(A, B, out):
+def _product(A: Floats, B: Floats, out: Floats) -> Floats:
     """``A @ B``, where the members are the innermost axis."""
     return np.einsum("...ij,...jk->...ik", A, B, out=out)
 
 
-def _empty(lead, shape, dtype, members_innermost):
+def _empty(lead: Shape, shape: Shape, dtype: DType, members_innermost: bool) -> Floats:
     """Return an array (*lead, *shape); the members are innermost in memory, or outermost."""
     if not members_innermost:
         return np.empty((*lead, *shape), dtype)
@@ -59,17 +66,17 @@ def _empty(lead, shape, dtype, members_innermost):
     return np.moveaxis(np.empty((*shape, *lead), dtype), axes, [i - len(shape) for i in axes])
 
 
-class _Layers(tuple):
+class _Layers(tuple[Floats, ...]):
     """One array a layer. What is assigned to a layer, or to a slice, is written into its array."""
 
-    def __setitem__(self, l, value):
+    def __setitem__(self, l: int | slice, value: Any) -> None:
         if isinstance(l, slice):
             _write(self[l], value)
         else:
             _write((self[l],), (value,))
 
 
-def _write(arrays, values):
+def _write(arrays: Sequence[Floats], values: Any) -> None:
     """Write values into arrays: into all of them or, where one does not fit, into none."""
     if not isinstance(values, Sequence | np.ndarray):
         raise TypeError(f"a list of {len(arrays)} arrays must be assigned; got {values!r}")
@@ -87,7 +94,7 @@ def _write(arrays, values):
         array[...] = value
 
 
-class _Layered:
+class _Layered(ABC):
     """An object that is made once: what is assigned is written into its arrays.
 
     So arrays that are views of each other stay views of each other, and nothing can be exchanged
@@ -95,7 +102,14 @@ class _Layered:
     again, for else they would hold arrays of their own.
     """
 
-    def __setattr__(self, name, value):
+    _arrays: ClassVar[tuple[str, ...]]
+    _views: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def _make_views(self) -> dict[str, Any]:
+        """Return the attributes named in ``_views``."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
         if name not in self._arrays:
             raise AttributeError(
                 f"{name} cannot be assigned: of {type(self).__name__}, only "
@@ -107,20 +121,22 @@ class _Layered:
         else:
             _write((here,), (value,))
 
-    def __delattr__(self, name):
+    def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{name} cannot be deleted: {type(self).__name__} needs it")
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in self._views}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         vars(self).update(self._make_views())
 
 
-def _split(theta, sizes):
+def _split(theta: Floats, sizes: Sequence[int]) -> tuple[_Layers, _Layers]:
     """Return W and b, which are views into the last axis of ``theta``, layer after layer."""
-    W, b, start = [], [], 0
+    W: list[Floats] = []
+    b: list[Floats] = []
+    start = 0
     for fan_in, fan_out in pairwise(sizes):
         stop = start + fan_in * fan_out
         W.append(theta[..., start:stop].reshape(*theta.shape[:-1], fan_in, fan_out))
@@ -170,11 +186,22 @@ class Signals(_Layered):
     _arrays = ("Z", "A", "dZ", "dtheta", "dW", "db")
     _views = ("A", "dW", "db")
 
-    def __init__(self, net: "MLP", lead: tuple[int, ...], batch_size: int):
-        def empty(*shape):
+    X: Floats
+    Z: _Layers
+    A: _Layers
+    dZ: _Layers
+    dtheta: Floats
+    dW: _Layers
+    db: _Layers
+    _sizes: Shape
+    _hidden: _Layers
+    _slope: _Layers
+
+    def __init__(self, net: "MLP", lead: Shape, batch_size: int) -> None:
+        def empty(*shape: int) -> Floats:
             return _empty(lead, shape, net.dtype, many_small(lead, net.sizes))
 
-        def buffers(sizes):
+        def buffers(sizes: Iterable[int]) -> _Layers:
             return _Layers(empty(batch_size, size) for size in sizes)
 
         dtheta = empty(net.theta.shape[-1])
@@ -192,11 +219,11 @@ class Signals(_Layered):
             }
         )
 
-    def _make_views(self):
+    def _make_views(self) -> dict[str, Any]:
         dW, db = _split(self.dtheta, self._sizes)
         return {"A": _Layers((*self._hidden, self.Z[-1])), "dW": dW, "db": db}
 
-    def members(self, part) -> "Signals":
+    def members(self, part: slice | EllipsisType) -> "Signals":
         """Return the signals of some members, which are views of these.
 
         Parameters
@@ -225,7 +252,7 @@ class Signals(_Layered):
         return some
 
     @property
-    def logits(self) -> np.ndarray:
+    def logits(self) -> Floats:
         """The network's outputs (..., batch, sizes[-1]), an ndarray."""
         return self.Z[-1]
 
@@ -285,17 +312,27 @@ class MLP(_Layered):
     _arrays = ("theta", "W", "b")
     _views = ("W", "b", "_product")
 
+    #: All parameters (..., n_parameters), in the order W[0], b[0], W[1], b[1], …
+    #: What is assigned is written into the same array.
+    theta: Floats
+    W: _Layers
+    b: _Layers
+    sizes: Shape
+    activation: Activation
+    dtype: DType
+    _product: Callable[..., Floats]
+
     def __init__(
         self,
         sizes: Sequence[int],
-        activation="tanh",
-        init="xavier_uniform",
+        activation: str | Activation = "tanh",
+        init: Inits = "xavier_uniform",
         *,
-        bias_init="zeros",
+        bias_init: Inits = "zeros",
         rng: np.random.Generator,
-        ensemble: int | tuple[int, ...] = (),
-        dtype=np.float64,
-    ):
+        ensemble: int | Sequence[int] = (),
+        dtype: DTypeLike = np.float64,
+    ) -> None:
         sizes, dtype = checks.sizes(sizes), checks.float_dtype(dtype)
         if isinstance(ensemble, Sequence):
             ensemble = checks.shape("ensemble", ensemble)
@@ -313,22 +350,14 @@ class MLP(_Layered):
             W[...] = draw_W(rng, W.shape, self.dtype)
             b[...] = draw_b(rng, b.shape, self.dtype)
 
-    def _make(self, sizes, activation, theta):
-        parts = {"sizes": sizes, "activation": activation, "dtype": theta.dtype, "_theta": theta}
+    def _make(self, sizes: Shape, activation: Activation, theta: Floats) -> None:
+        parts = {"sizes": sizes, "activation": activation, "dtype": theta.dtype, "theta": theta}
         self.__setstate__(parts)
 
-    def _make_views(self):
-        W, b = _split(self._theta, self.sizes)
+    def _make_views(self) -> dict[str, Any]:
+        W, b = _split(self.theta, self.sizes)
         product = _product if many_small(self.ensemble, self.sizes) else np.matmul
         return {"W": W, "b": b, "_product": product}
-
-    @property
-    def theta(self) -> np.ndarray:
-        """All parameters (..., n_parameters), in the order W[0], b[0], W[1], b[1], …
-
-        What is assigned is written into the same array.
-        """
-        return self._theta
 
     @property
     def depth(self) -> int:
@@ -336,7 +365,7 @@ class MLP(_Layered):
         return len(self.sizes) - 1
 
     @property
-    def ensemble(self) -> tuple[int, ...]:
+    def ensemble(self) -> Shape:
         """The leading axes; ``()`` for a single network."""
         return self.theta.shape[:-1]
 
@@ -347,7 +376,7 @@ class MLP(_Layered):
             f"{self.theta.shape[-1]} parameters, {self.dtype})"
         )
 
-    def with_theta(self, theta: np.ndarray) -> "MLP":
+    def with_theta(self, theta: Floats) -> "MLP":
         """Return a network of the same kind whose parameters are ``theta`` itself, not a copy.
 
         Parameters
@@ -399,7 +428,7 @@ class MLP(_Layered):
         """
         return self.with_theta(self.theta.copy("K"))  # the same order in memory
 
-    def check_inputs(self, X) -> np.ndarray:
+    def check_inputs(self, X: ArrayLike) -> Floats:
         """Return ``X`` as an array of the network's dtype if it can go in.
 
         Parameters
@@ -433,7 +462,7 @@ class MLP(_Layered):
             raise ValueError("X must hold at least one example; got an empty batch")
         return checks.finite("X", X)
 
-    def __call__(self, X) -> np.ndarray:
+    def __call__(self, X: ArrayLike) -> Floats:
         """Return the logits.
 
         Parameters
@@ -447,7 +476,7 @@ class MLP(_Layered):
         """
         return self.forward(X).logits
 
-    def forward(self, X) -> Signals:
+    def forward(self, X: ArrayLike) -> Signals:
         """Run the batch through the network and keep every signal.
 
         Parameters
@@ -474,7 +503,7 @@ class MLP(_Layered):
         X = self.check_inputs(X)
         return self.forward_into(Signals(self, self.ensemble, X.shape[-2]), X)
 
-    def forward_into(self, signals: Signals, X: np.ndarray) -> Signals:
+    def forward_into(self, signals: Signals, X: Floats) -> Signals:
         """Do what :meth:`forward` does, unchecked, in buffers that are there: for inner loops.
 
         Parameters
@@ -507,7 +536,7 @@ class MLP(_Layered):
                 phi.function(Z, A, *phi.arguments)
         return signals
 
-    def backward(self, signals: Signals, dlogits: np.ndarray) -> Signals:
+    def backward(self, signals: Signals, dlogits: ArrayLike) -> Signals:
         r"""Fill in the backward signals ∂L/∂Z and the gradient of every parameter.
 
         .. math::
@@ -581,7 +610,7 @@ class MLP(_Layered):
                 below *= slope
         return signals
 
-    def gradient(self, X, y, loss: str | Loss) -> tuple[np.ndarray, Signals]:
+    def gradient(self, X: ArrayLike, y: ArrayLike, loss: str | Loss) -> tuple[Floats, Signals]:
         """Return the mean loss over the batch, and the signals with every gradient in them.
 
         Parameters

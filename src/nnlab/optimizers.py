@@ -6,16 +6,21 @@ An optimiser is a frozen recipe. ``start(theta)`` returns a function ``step(grad
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import EllipsisType
 
 import numpy as np
 
 from nnlab import checks
+from nnlab.checks import Floats
+
+Rate = float | Floats
+Step = Callable[[Floats], None]
 
 # So many parameters are moved at once: few enough to stay in the processor's cache meanwhile.
 BLOCK = 1 << 16
 
 
-def _check_lr(lr):
+def _check_lr(lr: Rate) -> None:
     """Accept a number, or an array that gives each entry of theta a rate of its own."""
     if not isinstance(lr, np.ndarray):
         checks.number("lr", lr, low=0)
@@ -23,7 +28,7 @@ def _check_lr(lr):
         raise ValueError("lr must be a number of at least 0, or an array of such floats")
 
 
-def _rate(lr, theta):
+def _rate(lr: Rate, theta: Floats) -> Floats | np.floating:
     """Return ``lr`` in the dtype of ``theta``, so that nothing is upcast on the way."""
     if isinstance(lr, np.ndarray):
         try:
@@ -37,7 +42,9 @@ def _rate(lr, theta):
     return theta.dtype.type(lr)
 
 
-def for_members(optimizer, theta: np.ndarray, members):
+def for_members(
+    optimizer: "SGD | Adam", theta: Floats, members: slice | EllipsisType
+) -> "SGD | Adam":
     """Return the rule for some members of an ensemble: of rates in an array, theirs.
 
     Parameters
@@ -60,10 +67,10 @@ def for_members(optimizer, theta: np.ndarray, members):
     """
     if not isinstance(optimizer.lr, np.ndarray):
         return optimizer
-    return replace(optimizer, lr=_rate(optimizer.lr, theta)[members])
+    return replace(optimizer, lr=np.asarray(_rate(optimizer.lr, theta))[members])
 
 
-def _blocks(theta):
+def _blocks(theta: Floats) -> list[tuple[EllipsisType, slice]]:
     """Return the indices of blocks that cover the last axis of ``theta``."""
     return [(..., slice(i, i + BLOCK)) for i in range(0, theta.shape[-1], BLOCK)]
 
@@ -97,15 +104,15 @@ class SGD:
     array([0.9, 2. ])
     """
 
-    lr: float
+    lr: Rate
     momentum: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_lr(self.lr)
         if checks.number("momentum", self.momentum, low=0) >= 1:
             raise ValueError(f"momentum must be less than 1; got {self.momentum}")
 
-    def start(self, theta: np.ndarray) -> Callable:
+    def start(self, theta: Floats) -> Step:
         """Begin anew, without memory of earlier steps.
 
         Parameters
@@ -122,7 +129,7 @@ class SGD:
         lr, velocity = _rate(self.lr, theta), np.zeros_like(theta) if self.momentum else None
         buffer, blocks = np.empty_like(theta[..., :BLOCK]), _blocks(theta)
 
-        def step(gradient):
+        def step(gradient: Floats) -> None:
             for block in blocks:
                 g, t = gradient[block], theta[block]
                 move = buffer[..., : t.shape[-1]]
@@ -130,7 +137,7 @@ class SGD:
                     v = velocity[block]
                     np.multiply(v, self.momentum, out=v)
                     g = np.add(v, g, out=v)
-                np.multiply(g, lr[block] if lr.ndim else lr, out=move)
+                np.multiply(g, lr[block] if isinstance(lr, np.ndarray) else lr, out=move)
                 np.subtract(t, move, out=t)
 
         return step
@@ -176,19 +183,19 @@ class Adam:
     Kingma and Ba (2015), "Adam: a method for stochastic optimization", algorithm 1.
     """
 
-    lr: float = 1e-3
+    lr: Rate = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_lr(self.lr)
         for name in ("beta1", "beta2"):
             if checks.number(name, getattr(self, name), low=0) >= 1:
                 raise ValueError(f"{name} must be less than 1; got {getattr(self, name)}")
         checks.number("epsilon", self.epsilon, above=0)
 
-    def start(self, theta: np.ndarray) -> Callable:
+    def start(self, theta: Floats) -> Step:
         """Begin anew, without memory of earlier steps.
 
         Parameters
@@ -206,7 +213,7 @@ class Adam:
         buffers, blocks = [np.empty_like(theta[..., :BLOCK]) for _ in range(2)], _blocks(theta)
         count = 0
 
-        def step(gradient):
+        def step(gradient: Floats) -> None:
             nonlocal count
             count += 1
             for block in blocks:
@@ -223,7 +230,7 @@ class Adam:
                 np.sqrt(root, out=root)
                 np.add(root, self.epsilon, out=root)
                 np.divide(m, 1 - self.beta1**count, out=move)
-                np.multiply(move, lr[block] if lr.ndim else lr, out=move)
+                np.multiply(move, lr[block] if isinstance(lr, np.ndarray) else lr, out=move)
                 np.divide(move, root, out=move)
                 np.subtract(t, move, out=t)
 

@@ -7,13 +7,17 @@ phone.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from nnlab import checks
+from nnlab.checks import Floats
 
 # From sets that colour-blind readers can tell apart: Okabe and Ito (2008), and Tol (2021) for the
 # rarer ones.
@@ -66,7 +70,9 @@ def color(name: str) -> str | None:
     return COLORS.get(name)
 
 
-def panels(rows: int = 1, columns: int = 1, *, height: float = 2.6, **kwargs) -> tuple:
+def panels(
+    rows: int = 1, columns: int = 1, *, height: float = 2.6, **kwargs: Any
+) -> tuple[Figure, np.ndarray]:
     """Return a figure as wide as the page, and its axes.
 
     Parameters
@@ -105,12 +111,12 @@ def panels(rows: int = 1, columns: int = 1, *, height: float = 2.6, **kwargs) ->
 
 
 def lines(
-    x: Sequence[float],
-    series: Mapping[str, np.ndarray],
+    x: ArrayLike,
+    series: Mapping[str, ArrayLike],
     *,
     xlabel: str,
     ylabel: str,
-    theory: Mapping[str, np.ndarray] | None = None,
+    theory: Mapping[str, ArrayLike] | None = None,
     dots: bool = False,
     log: bool = False,
     ax: Axes | None = None,
@@ -158,7 +164,7 @@ def lines(
     middles = {name: np.median(values, axis=1) for name, values in seeds.items()}
     below = _below(list(middles.values()), log)
     for (name, values), others in zip(seeds.items(), below, strict=True):
-        style = {"marker": "o", "linestyle": "none"} if dots else {}
+        style: dict[str, Any] = {"marker": "o", "linestyle": "none"} if dots else {}
         if others and not dots:
             style["linestyle"] = (0, (4, 2 * others))
         (line,) = ax.plot(x, middles[name], color=color(name), label=name, **style)
@@ -166,10 +172,10 @@ def lines(
         if values.shape[1] > 1:
             low, high = values.min(axis=1), values.max(axis=1)
             ax.fill_between(x, low, high, color=drawn[name], alpha=0.2, linewidth=0)
-    for name, values in (theory or {}).items():
+    for name, predicted in (theory or {}).items():
         label = None if name in drawn else name
         shade = drawn.get(name, color(name))
-        ax.plot(x, _fits(name, values, x), "--", color=shade, label=label, linewidth=1.5)
+        ax.plot(x, _fits(name, predicted, x), "--", color=shade, label=label, linewidth=1.5)
     if log:
         ax.set_yscale("log")
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -177,8 +183,8 @@ def lines(
 
 
 def ridges(
-    shares: Sequence[np.ndarray],
-    edges: np.ndarray,
+    shares: Sequence[ArrayLike],
+    edges: ArrayLike,
     *,
     xlabel: str,
     labels: Sequence[str] | None = None,
@@ -219,26 +225,26 @@ def ridges(
     >>> plt.close(ax.figure)
     """
     ax, edges = _axes(ax), np.asarray(edges)
-    shares = [np.asarray(each) for each in shares]
-    if not shares or any(each.shape != (len(edges) - 1,) for each in shares):
+    rows = [np.asarray(each) for each in shares]
+    if not rows or any(each.shape != (len(edges) - 1,) for each in rows):
         raise ValueError(f"shares must hold histograms of {len(edges) - 1} bins, one a layer")
-    labels = [str(l + 1) for l in range(len(shares))] if labels is None else labels
-    shade = color(name) or CLASSES[0]
-    for l, share in enumerate(shares):
+    labels = [str(l + 1) for l in range(len(rows))] if labels is None else labels
+    shade = COLORS.get(name or "", CLASSES[0])
+    for l, share in enumerate(rows):
         # Every ridge fills its row: the heights say where the values lie, not how many there are.
         height = 0.85 * share / max(share.max(), 1e-300)
         ax.stairs(height - l, edges, baseline=-l, fill=True, color=shade, alpha=0.75)
         ax.axhline(-l, color="#999999", linewidth=0.6)
-    ax.set_yticks([-l for l in range(len(shares))], labels)
+    ax.set_yticks([-l for l in range(len(rows))], labels)
     ax.grid(False)
     ax.set(xlabel=xlabel, ylabel="layer", xlim=(edges[0], edges[-1]), title=name)
     return ax
 
 
 def field(
-    x: np.ndarray,
-    y: np.ndarray,
-    values: np.ndarray,
+    x: ArrayLike,
+    y: ArrayLike,
+    values: ArrayLike,
     *,
     xlabel: str,
     ylabel: str,
@@ -280,20 +286,20 @@ def field(
     2
     >>> plt.close(ax.figure)
     """
-    ax = _axes(ax)
+    ax, x, y = _axes(ax), np.asarray(x), np.asarray(y)
     if np.shape(values) != (len(y), len(x)):
         raise ValueError(f"values must be ({len(y)}, {len(x)}); got {np.shape(values)}")
     filled = ax.contourf(x, y, values, levels=levels, extend="both")
     filled.set_rasterized(True)  # or the file of the figure would hold every contour
     bar = ax.figure.colorbar(filled, ax=ax, label=label)
-    for part in (bar.solids, *bar.ax.patches):
+    for part in filter(None, (bar.solids, *bar.ax.patches)):
         part.set_gid(KEPT)
     ax.grid(False)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return ax
 
 
-def points(X: np.ndarray, y: np.ndarray, *, ax: Axes | None = None) -> Axes:
+def points(X: ArrayLike, y: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """Draw the examples of a two-class problem in the plane: discs for 0, squares for 1.
 
     Parameters
@@ -327,14 +333,19 @@ def points(X: np.ndarray, y: np.ndarray, *, ax: Axes | None = None) -> Axes:
         raise ValueError(f"X must be (n, 2) and y (n,); got {X.shape} and {y.shape}")
     for label, marker in enumerate("os"):
         x1, x2 = X[y == label].T
-        style = {"c": CLASSES[label], "marker": marker, "edgecolors": "white", "s": 60}
+        style: dict[str, Any] = {
+            "c": CLASSES[label],
+            "marker": marker,
+            "edgecolors": "white",
+            "s": 60,
+        }
         ax.scatter(x1, x2, label=f"y = {label}", rasterized=len(X) > 500, **style)
     ax.set(xlabel="$x_1$", ylabel="$x_2$")
     return ax
 
 
 def table(
-    values: np.ndarray,
+    values: ArrayLike,
     rows: Sequence[str],
     columns: Sequence[str],
     *,
@@ -386,7 +397,9 @@ def table(
     ax.grid(False)
     ax.spines[:].set_visible(False)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    for (i, j), value in np.ndenumerate(values) if text is not None else ():
+    if text is None:
+        return ax
+    for (i, j), value in np.ndenumerate(values):
         *rgb, _ = picture.cmap(picture.norm(value))
         # Rec. 601 luma: black on pale cells, white on dark ones.
         dark = np.dot(rgb, (0.299, 0.587, 0.114)) < 0.5
@@ -415,7 +428,7 @@ def legend(figure: Figure, *, columns: int = 3) -> None:
     ['loss']
     >>> plt.close(figure)
     """
-    named = {}
+    named: dict[str, Artist] = {}
     for ax in figure.axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             named.setdefault(label, handle)
@@ -427,18 +440,18 @@ def legend(figure: Figure, *, columns: int = 3) -> None:
         drawn.remove()
 
 
-def _axes(ax):
+def _axes(ax: Axes | None) -> Axes:
     return plt.subplots()[1] if ax is None else ax
 
 
-def _fits(name, values, x):
+def _fits(name: str, values: ArrayLike, x: np.ndarray) -> Floats:
     values = np.asarray(values, dtype=float)
     if values.ndim not in (1, 2) or len(values) != len(x):
         raise ValueError(f"{name} must be ({len(x)},) or ({len(x)}, seeds); got {values.shape}")
     return np.where(np.isfinite(values), values, math.nan)
 
 
-def _below(lines, log):
+def _below(lines: Sequence[Floats], log: bool) -> list[int]:
     """Return under how many earlier lines each line would lie, along half of its points or more.
 
     Closer than a hundredth of all that is drawn, two lines look like one.

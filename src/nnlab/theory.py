@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nnlab import activations, checks, initializers
+from nnlab.activations import Activation
+from nnlab.checks import Floats
+from nnlab.initializers import Inits
 
 # 16-point Gauss–Legendre is exact for polynomials up to degree 31 on every panel.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
-def expectation(f: Callable, std) -> np.ndarray:
+def expectation(f: Callable[[Floats], np.ndarray], std: ArrayLike) -> Floats:
     r"""Return :math:`E[f(z)]` for :math:`z \sim N(0, \mathrm{std}^2)`, by quadrature.
 
     Each half of the axis is cut into panels that double in length away from 0, and every panel
@@ -72,7 +76,7 @@ def expectation(f: Callable, std) -> np.ndarray:
     return np.where(std > 0, total, f(np.zeros_like(std)))
 
 
-def gain(activation) -> float:
+def gain(activation: str | Activation) -> float:
     r"""Return :math:`g = 1/\sqrt{E[\varphi(Z)^2]}` for a standard normal Z.
 
     With weights of variance g²/n_in, pre-activations of variance 1 give pre-activations of
@@ -118,24 +122,29 @@ class Prediction:
         width and the weights of the layer above. 1 for the last layer.
     """
 
-    var_z: np.ndarray
-    mean_a: np.ndarray
-    mean_square_a: np.ndarray
-    mean_square_slope: np.ndarray
-    factor: np.ndarray
+    var_z: Floats
+    mean_a: Floats
+    mean_square_a: Floats
+    mean_square_slope: Floats
+    factor: Floats
 
     @property
-    def var_a(self) -> np.ndarray:
+    def var_a(self) -> Floats:
         """Var(a) = E[a²] − E[a]², layer by layer."""
         return self.mean_square_a - self.mean_a**2
 
     @property
-    def backward(self) -> np.ndarray:
+    def backward(self) -> Floats:
         """E[dz²] of each layer over that of the last: the product of the factors above it."""
         return np.cumprod(self.factor[::-1])[::-1]
 
 
-def predict(sizes: Sequence[int], activation, init, mean_square_x=1.0) -> Prediction:
+def predict(
+    sizes: Sequence[int],
+    activation: str | Activation,
+    init: Inits,
+    mean_square_x: ArrayLike = 1.0,
+) -> Prediction:
     r"""Predict the variances of an MLP at its start, layer by layer, for zero biases.
 
     .. math::
@@ -193,5 +202,7 @@ def predict(sizes: Sequence[int], activation, init, mean_square_x=1.0) -> Predic
         rows.append((var_z, expectation(phi, std), q, slope))
     var_z = forward[-1] * q
     rows.append((var_z, 0 * var_z, var_z, 1 + 0 * var_z))
-    columns = [np.array([np.mean(each) for each in column]) for column in zip(*rows, strict=True)]
-    return Prediction(*columns, factor=np.append(backward[1:], 1.0) * columns[3])
+    var_z, mean_a, mean_square_a, slope = (
+        np.array([np.mean(each) for each in column]) for column in zip(*rows, strict=True)
+    )
+    return Prediction(var_z, mean_a, mean_square_a, slope, np.append(backward[1:], 1.0) * slope)

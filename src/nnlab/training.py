@@ -8,16 +8,22 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from threading import Lock
+from types import EllipsisType
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from tqdm.auto import tqdm
 
 from nnlab import checks, losses
+from nnlab.checks import Floats
 from nnlab.datasets import batches
 from nnlab.losses import Loss
 from nnlab.network import MANY, MLP, Signals, many_small
 from nnlab.optimizers import SGD, Adam, for_members
 from nnlab.workers import Crew, one_blas_thread, usable_cores
+
+Part = slice | EllipsisType
+Callback = Callable[[int, MLP, Signals | None], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +44,14 @@ class History:
         The number of steps taken when that was seen; −1 where it never was.
     """
 
-    loss: np.ndarray
-    evaluated: np.ndarray
-    test_loss: np.ndarray
-    test_accuracy: np.ndarray
-    diverged_at: np.ndarray
+    loss: Floats
+    evaluated: NDArray[np.int_]
+    test_loss: Floats
+    test_accuracy: Floats
+    diverged_at: NDArray[np.int_]
 
     @property
-    def diverged(self) -> np.ndarray:
+    def diverged(self) -> NDArray[np.bool]:
         """Whether each network's loss or parameters stopped being finite: ndarray (...)."""
         return self.diverged_at >= 0
 
@@ -55,7 +61,9 @@ class History:
         return len(self.loss)
 
 
-def evaluate(net: MLP, X, y, loss, *, chunk: int = 2000) -> tuple[np.ndarray, np.ndarray | None]:
+def evaluate(
+    net: MLP, X: ArrayLike, y: ArrayLike, loss: str | Loss, *, chunk: int = 2000
+) -> tuple[Floats, Floats | None]:
     """Return the mean loss and the accuracy over a whole set, a chunk at a time.
 
     Parameters
@@ -98,9 +106,14 @@ def evaluate(net: MLP, X, y, loss, *, chunk: int = 2000) -> tuple[np.ndarray, np
     return _evaluate(net, X, y, loss, chunk)
 
 
-def _evaluate(net, X, y, loss, chunk=2000):
+def _evaluate(
+    net: MLP, X: Floats, y: np.ndarray, loss: Loss, chunk: int = 2000
+) -> tuple[Floats, Floats | None]:
     per_output = () if loss.is_classifier else (slice(None),)
-    total, correct, n, buffers = 0.0, 0.0, X.shape[-2], {}
+    total: Floats | float = 0.0
+    correct: Floats | float = 0.0
+    n = X.shape[-2]
+    buffers: dict[int, Signals] = {}
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, n, chunk):
             part = slice(start, min(start + chunk, n))
@@ -123,19 +136,19 @@ TURN = 16
 class _Job:
     """What :func:`fit` was asked for, checked."""
 
-    X: np.ndarray
+    X: Floats
     y: np.ndarray
     loss: Loss
     optimizer: SGD | Adam
     epochs: int
     batch_size: int | None
     rng: np.random.Generator | None
-    test: tuple | None
+    test: tuple[Floats, np.ndarray] | None
     evaluate_every: int
-    callbacks: Sequence[Callable]
-    tick: Callable
+    callbacks: Sequence[Callback]
+    tick: Callable[[], None]
 
-    def wanted_by(self, step):
+    def wanted_by(self, step: int) -> list[Callback]:
         """The callbacks that are called at that step."""
         return [each for each in self.callbacks if step in getattr(each, "at", (step,))]
 
@@ -146,25 +159,33 @@ class _Run:
     What they measure is written into their part of ``values`` and ``diverged_at``.
     """
 
-    def __init__(self, job, net, part, whole, values, diverged_at):
+    def __init__(
+        self,
+        job: _Job,
+        net: MLP,
+        part: Part,
+        whole: dict[int, Signals],
+        values: Floats,
+        diverged_at: NDArray[np.int_],
+    ) -> None:
         self.job, self.net = job, net.with_theta(net.theta[part])
         self.optimizer = for_members(job.optimizer, net.theta, part)
         self.rng = copy.deepcopy(job.rng)  # every run shuffles alike
         self.values, self.diverged_at = values[:, part], diverged_at[part]
         self.signals = {size: signals.members(part) for size, signals in whole.items()}
-        self.taken, self.size, self.looks = 0, None, {}
+        self.taken, self.size = 0, 0
+        self.looks: dict[int, tuple[Floats, Floats | None]] = {}
         if job.test is not None:
             X, y = job.test
-            shared = X.ndim == 2, y.ndim == 1 + (not job.loss.is_classifier)
-            self.test = [
-                each if all_alike else each[part]
-                for each, all_alike in zip((X, y), shared, strict=True)
-            ]
+            self.test = (
+                X if X.ndim == 2 else X[part],
+                y if y.ndim == 1 + (not job.loss.is_classifier) else y[part],
+            )
 
     def __iter__(self) -> Iterator[bool]:
         """Take all steps; yield whether a callback wants to see the whole ensemble now."""
-        job, every = self.job, self.job.evaluate_every
-        step = self.optimizer.start(self.net.theta)
+        job, theta, every = self.job, self.net.theta, self.job.evaluate_every
+        step = self.optimizer.start(theta)
         gradients = {size: job.loss.start_(each.logits) for size, each in self.signals.items()}
         self._look()
         if job.wanted_by(0):
@@ -176,28 +197,31 @@ class _Run:
             gradients[self.size](signals.logits, y, value, signals.dZ[-1])
             self.net.backward_into(signals)
             step(signals.dtheta)
-            lost = ~np.isfinite(value)
-            if lost.any():
-                self.diverged_at[lost & (self.diverged_at < 0)] = self.taken
+            if not np.isfinite(value).all():
+                self._give_up(~np.isfinite(value))
             self.taken += 1
             job.tick()
             if job.callbacks and job.wanted_by(self.taken):
                 yield True
-            if lost.any() and (self.diverged_at >= 0).all():
+            if (self.diverged_at >= 0).all():
                 break
             if self.taken % every == 0 and self.taken < len(self.values):
                 self._look()
             if self.taken % TURN == 0:
                 yield False
-        lost = ~np.isfinite(self.net.theta).all(-1)
-        self.diverged_at[lost & (self.diverged_at < 0)] = self.taken
+        self._give_up(~np.isfinite(theta).all(-1))
         self._look()
 
-    def _look(self):
+    def _give_up(self, lost: np.ndarray | np.bool) -> None:
+        """Note which networks diverged now. They stay NaN, alone as well as among others."""
+        self.diverged_at[lost & (self.diverged_at < 0)] = self.taken
+        self.net.theta[lost] = np.nan
+
+    def _look(self) -> None:
         if self.job.test is not None:
             self.looks[self.taken] = _evaluate(self.net, *self.test, self.job.loss)
 
-    def _batches(self):
+    def _batches(self) -> Iterator[tuple[Floats, np.ndarray]]:
         job, n = self.job, len(self.job.X)
         # In the loop, arrays are filled and not made.
         room = {
@@ -208,14 +232,14 @@ class _Run:
             if job.batch_size is None:
                 yield job.X, job.y
                 continue
-            for index in batches(self.rng, n, job.batch_size):
+            for index in batches(checks.generator(self.rng), n, job.batch_size):
                 X, y = room[len(index)]
                 np.take(job.X, index, axis=0, out=X, mode="clip")  # "raise" would make a copy
                 np.take(job.y, index, axis=0, out=y, mode="clip")
                 yield X, y
 
 
-def _parts(net, batch_size, workers):
+def _parts(net: MLP, batch_size: int, workers: int) -> Sequence[Part]:
     """Return the slices of the ensemble's first axis that are trained one beside the other.
 
     A step of a part must be worth its while: the entries of its signals are counted. Large
@@ -236,17 +260,17 @@ def _parts(net, batch_size, workers):
 
 def fit(
     net: MLP,
-    X,
-    y,
-    loss,
-    optimizer,
+    X: ArrayLike,
+    y: ArrayLike,
+    loss: str | Loss,
+    optimizer: SGD | Adam,
     *,
     epochs: int,
     batch_size: int | None = None,
     rng: np.random.Generator | None = None,
-    test: tuple | None = None,
+    test: tuple[ArrayLike, ArrayLike] | None = None,
     evaluate_every: int | None = None,
-    callbacks: Sequence[Callable] = (),
+    callbacks: Sequence[Callback] = (),
     progress: str | None = None,
     workers: int | None = None,
 ) -> History:
@@ -289,8 +313,9 @@ def fit(
     Returns
     -------
     History
-        A network that stops being finite is reported in ``diverged``, without a warning;
-        training ends when all of them did.
+        A network whose loss or parameters stop being finite is given up: it is reported in
+        ``diverged``, without a warning, and its parameters and its losses are NaN from then on.
+        Training ends when all of them did.
 
     Raises
     ------
@@ -342,7 +367,7 @@ def fit(
     quiet = progress is None or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
     bar, lock = tqdm(total=steps * len(parts), desc=progress, leave=False, disable=quiet), Lock()
 
-    def tick():
+    def tick() -> None:
         if not quiet:
             with lock:
                 bar.update()
@@ -373,11 +398,11 @@ def fit(
                     callback(first.taken, net, signals)
 
     last = max(runs, key=lambda run: run.taken)  # the others diverged before
-    if rng is not None:
+    if rng is not None and last.rng is not None:
         rng.bit_generator.state = last.rng.bit_generator.state
     evaluated = list(last.looks)
 
-    def gathered(which, dtype):
+    def gathered(which: int, dtype: DTypeLike) -> Floats:
         found = np.full((len(evaluated), *net.ensemble), np.nan, dtype)
         for run, part in zip(runs, parts, strict=True):
             for i, step in enumerate(evaluated):
@@ -420,17 +445,17 @@ class Snapshots:
     ([0, 10], 2)
     """
 
-    def __init__(self, steps: Iterable[int]):
+    def __init__(self, steps: Iterable[int]) -> None:
         if not isinstance(steps, Iterable):
             raise TypeError(f"steps must be whole numbers, for example range(10); got {steps!r}")
         self._wanted = {checks.whole_number("every step in steps", step) for step in steps}
         self.at = {0, *self._wanted}  # At 0, a fit begins.
-        self._kept = []
+        self._kept: list[tuple[int, Floats]] = []
 
     def __repr__(self) -> str:
         return f"Snapshots({len(self._kept)} of {len(self._wanted)} steps)"
 
-    def __call__(self, step, net, signals):
+    def __call__(self, step: int, net: MLP, signals: Signals | None) -> None:
         """Copy the parameters if ``step`` is one of those asked for."""
         if step == 0:
             self._kept = []
@@ -443,6 +468,6 @@ class Snapshots:
         return [step for step, _ in self._kept]
 
     @property
-    def theta(self) -> list[np.ndarray]:
+    def theta(self) -> list[Floats]:
         """The copies (..., n_parameters), in the order of :attr:`steps`."""
         return [theta for _, theta in self._kept]

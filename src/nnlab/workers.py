@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from types import TracebackType
+from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -36,14 +38,15 @@ def usable_cores() -> int:
 
 
 _controller = cache(ThreadpoolController)  # finding the libraries takes a while
-_lock, _users, _limit = threading.Lock(), 0, None
+_lock, _users = threading.Lock(), 0
+_limit: Any = None  # what puts BLAS's own number of threads back
 
 
-def _hold():
+def _hold() -> Any:
     return _controller().limit(limits=1, user_api="blas")
 
 
-def _take_control():
+def _take_control() -> None:
     """Let this thread set OpenBLAS's threads: threadpoolctl lets only one, the first, by itself."""
     for library in _controller().lib_controllers:
         if hasattr(library, "clear_controlling_thread"):
@@ -94,8 +97,9 @@ class Crew:
     1
     """
 
-    def __init__(self, workers: int):
-        self._workers, self._stack, self._pool = workers, ExitStack(), None
+    def __init__(self, workers: int) -> None:
+        self._workers, self._stack = workers, ExitStack()
+        self._pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> "Crew":
         if self._workers > 1:
@@ -105,8 +109,13 @@ class Crew:
             self._pool = self._stack.enter_context(pool)
         return self
 
-    def __exit__(self, *error):
-        return self._stack.__exit__(*error)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
     def side_by_side(self, runs: Sequence[Iterator[bool]]) -> list[Iterator[bool]]:
         """Let every run go on until it comes to a meeting, or to its end.
@@ -127,7 +136,7 @@ class Crew:
         """
         waiting, met, stop = deque(runs), set(), threading.Event()
 
-        def work():
+        def work() -> None:
             while waiting and not stop.is_set():
                 try:
                     run = waiting.popleft()

@@ -131,7 +131,7 @@ class Claim:
         match = re.fullmatch(r"(holds)|(holds if) .+|(fails): .+", self.verdict)
         if not match:
             raise ValueError(f"{self.id}: no such verdict: {self.verdict!r}")
-        return match[match.lastindex]
+        return match[match.lastindex or 0]
 
 
 CHECKS = {

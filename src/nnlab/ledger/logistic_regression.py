@@ -4,35 +4,38 @@ Each returns (verdict, measured) or (verdict, measured, numbers that the chapter
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nnlab.activations import sigmoid
+from nnlab.checks import Floats
 from nnlab.datasets import blobs, xor
 from nnlab.diagnostics import gradient_check
 from nnlab.initializers import normal
+from nnlab.ledger.verdict import Verdict
 from nnlab.losses import binary_cross_entropy
 from nnlab.network import MLP
 from nnlab.optimizers import SGD
 from nnlab.training import fit
 
 
-def _data():
+def _data() -> tuple[Floats, np.ndarray]:
     """Two overlapping clouds: 100 points of class 0, 60 of class 1."""
     X, y = blobs(np.random.default_rng(1), 200, distance=2)
     keep = (y == 0) | (np.arange(200) < 120)
     return X[keep], y[keep]
 
 
-def _net(theta):
+def _net(theta: ArrayLike) -> MLP:
     net = MLP((2, 1), "identity", "zeros", rng=np.random.default_rng(0))
     return net.with_theta(np.array(theta, dtype=float))
 
 
-def _gradient(theta, X, y):
+def _gradient(theta: Floats, X: Floats, y: np.ndarray) -> Floats:
     a = sigmoid(X @ theta[:2] + theta[2])
     return np.append(X.T @ (a - y), (a - y).sum()) / len(y)
 
 
-def A1():
+def A1() -> Verdict:
     r"""In logistic regression $\sigma' = \sigma(1 - \sigma)$; gradients $(a - y) x_i$, $a - y$."""
     X, y = _data()
     theta = np.random.default_rng(0).normal(0, 2, (100, 3))
@@ -56,7 +59,7 @@ def A1():
     return "holds" if holds else "fails: they differ", measured
 
 
-def A2():
+def A2() -> Verdict:
     """Gradient descent subtracts the learning rate times the gradient from every parameter."""
     X, y = _data()
     net, down, up = _net(np.zeros(3)), np.zeros(3), np.zeros(3)
@@ -72,7 +75,7 @@ def A2():
     return verdict, measured, {"ch1-minus": low, "ch1-plus": high}
 
 
-def A3():
+def A3() -> Verdict:
     """From $w = 0$ the gradients do not depend on $w$ and are not 0, so the model trains."""
     X, y = _data()
     moving = bool(_gradient(np.zeros(3), X, y).all())
@@ -103,12 +106,12 @@ def A3():
     return verdict, measured, {"ch1-far-right": right, "ch1-far-cosine": -cosine}
 
 
-def A4():
+def A4() -> Verdict:
     """With $b = 0$ the gradient of $b$ is 0.5 or −0.5."""
     X, y = _data()
     w = np.random.default_rng(0).standard_normal((2, 200))
 
-    def half(gradients):
+    def half(gradients: ArrayLike) -> float:
         return float(np.isclose(np.abs(gradients), 0.5, rtol=0, atol=1e-3).mean())
 
     one = half([_gradient(np.zeros(3), X[k : k + 1], y[k : k + 1])[2] for k in range(len(y))])
@@ -129,7 +132,7 @@ def A4():
     return verdict, measured, {"ch1-db-batch": batch, "ch1-db-half": 100 * elsewhere}
 
 
-def B6():
+def B6() -> Verdict:
     """Methods that find the global optimum, such as SMO, do not need random starts."""
     X, y = _data()
     start = normal(3.0)
@@ -143,7 +146,7 @@ def B6():
     return "holds" if spread < 1e-5 else "fails: the start matters", measured
 
 
-def _perceptron(S, passes, tie=True):
+def _perceptron(S: Floats, passes: int, tie: bool = True) -> tuple[int, int]:
     theta, corrections = np.zeros(3), 0
     for _ in range(passes):
         before = corrections
@@ -155,7 +158,7 @@ def _perceptron(S, passes, tie=True):
     return int((S @ theta <= 0).sum()), corrections
 
 
-def B8():
+def B8() -> Verdict:
     """Some algorithms converge from zero weights, for example the linear perceptron."""
     X, y = blobs(np.random.default_rng(3), 60, distance=6)
     S = (2 * y - 1)[:, None] * np.column_stack([X + 3, np.ones(60)])

@@ -1,14 +1,19 @@
 """The claims judged in chapter 5, each as one short check."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from nnlab import initializers, theory
 from nnlab.activations import tanh
-from nnlab.datasets import load_mnist
+from nnlab.checks import Floats
+from nnlab.datasets import Dataset, load_mnist
 from nnlab.diagnostics import layer_stats
-from nnlab.network import MLP
+from nnlab.initializers import Inits
+from nnlab.ledger.verdict import Verdict
+from nnlab.network import MLP, Signals
 from nnlab.optimizers import SGD
 from nnlab.training import fit
 
@@ -17,38 +22,52 @@ LOSS = "softmax_cross_entropy"
 
 
 @cache
-def _mnist(scaling="unit"):
+def _mnist(scaling: str = "unit") -> Dataset:
     return load_mnist(scaling=scaling)
 
 
-def _start(init, scaling="unit", sizes=SIZES, activation="tanh", seeds=10, dtype=np.float64):
+def _start(
+    init: Inits,
+    scaling: str = "unit",
+    sizes: tuple[int, ...] = SIZES,
+    activation: str = "tanh",
+    seeds: int = 10,
+    dtype: DTypeLike = np.float64,
+) -> Signals:
     """Return the signals of networks before their first step, as the chapter draws them."""
     data, rng = _mnist(scaling), np.random.default_rng(0)
     net = MLP(sizes, activation, init, rng=rng, ensemble=seeds, dtype=dtype)
     return net.gradient(data.X_train[:150], data.y_train[:150], LOSS)[1]
 
 
-def _mean_square_x(scaling="unit"):
+def _mean_square_x(scaling: str = "unit") -> Floats:
     """The mean square of each of the images that the signals are of."""
-    return np.square(_mnist(scaling).X_train[:150], dtype=np.float64).mean(axis=1)
+    images = _mnist(scaling).X_train[:150]
+    mean: Floats = np.square(images, dtype=np.float64).mean(axis=1)
+    return mean
 
 
-def _mean_squares(layers):
+def _mean_squares(layers: Sequence[Floats]) -> Floats:
     return np.median(layer_stats(layers).rms ** 2, axis=1)
 
 
-def _train(init, sizes=SIZES, activation="tanh", lr=0.1, epochs=3):
+def _train(
+    init: Inits,
+    sizes: tuple[int, ...] = SIZES,
+    activation: str = "tanh",
+    lr: float = 0.1,
+    epochs: int = 3,
+) -> tuple[float, float]:
     """Train two networks on 3,000 images; return their test loss and accuracy."""
     data, rng = _mnist(), np.random.default_rng(0)
     net = MLP(sizes, activation, init, rng=rng, ensemble=2, dtype=np.float32)
     X, y = data.X_train[:3000], data.y_train[:3000]
     test = data.X_test[:1000], data.y_test[:1000]
-    options = {"epochs": epochs, "batch_size": 64, "rng": rng, "test": test}
-    history = fit(net, X, y, LOSS, SGD(lr), **options)
+    history = fit(net, X, y, LOSS, SGD(lr), epochs=epochs, batch_size=64, rng=rng, test=test)
     return np.median(history.test_loss[-1]), np.median(history.test_accuracy[-1])
 
 
-def E5():
+def E5() -> Verdict:
     """The experiment: MNIST, tanh, biases 0, 784-500-400-300-200-100-10."""
     worst = {}
     for scaling in ("unit", "standard"):
@@ -73,7 +92,7 @@ def E5():
     return verdict, measured, numbers
 
 
-def E6():
+def E6() -> Verdict:
     """With all weights 0 every layer outputs 0."""
     signals = _start(initializers.zeros())
     silent = not any(Z.any() for Z in signals.Z)
@@ -85,7 +104,7 @@ def E6():
     )
 
 
-def E7():
+def E7() -> Verdict:
     """Under N(0, 1) the outputs pile up at ±1, because Var(z) = n grows with every layer."""
     signals = _start(initializers.normal())
     var_z = _mean_squares(signals.Z)
@@ -96,7 +115,7 @@ def E7():
     return verdict, measured, {"ch5-e7-second": var_z[1], "ch5-e7-last": var_z[-1]}
 
 
-def E8():
+def E8() -> Verdict:
     """Under U[−1/√n, 1/√n] the variance falls by a factor of 3 a layer."""
     var_z = layer_stats(_start(initializers.fan_in_uniform()).Z).rms ** 2
     steps = np.median(var_z[1:5] / var_z[:4], axis=1)
@@ -105,13 +124,13 @@ def E8():
     return verdict, f"factor a layer: {factor:.2f}", {"ch5-e8-step": factor}
 
 
-def E9():
+def E9() -> Verdict:
     """Under N(0, 1) the derivatives are near 0, so the gradients are too small."""
     signals = _start(initializers.normal())
     single = _start(initializers.normal(), dtype=np.float32)
     dead, dead_single = (100 * max(np.mean(d == 0) for d in s.dZ) for s in (signals, single))
     typical = max(np.median(np.abs(dZ)) for dZ in signals.dZ[:-1])
-    rms = np.sqrt(_mean_squares(signals.dZ))
+    rms = np.median(layer_stats(signals.dZ).rms, axis=1)
     grown = rms[0] / rms[-1]
     xavier = _start(initializers.xavier_uniform())
     larger = all(
@@ -135,7 +154,7 @@ def E9():
     return verdict, measured, numbers
 
 
-def E10():
+def E10() -> Verdict:
     """Xavier keeps a good distribution of outputs through many layers."""
     sizes = (784,) + (200,) * 100 + (10,)
     kept = _mean_squares(_start(initializers.xavier_uniform(), "standard", sizes, seeds=5).A[:-1])
@@ -147,7 +166,7 @@ def E10():
     return verdict, measured, {"ch5-e10-5": kept[4], "ch5-e10-100": kept[99]}
 
 
-def E15():
+def E15() -> Verdict:
     """Xavier does badly with ReLU; doubling the variance (He) fixes it."""
     xavier, he = initializers.xavier_normal(), initializers.he_normal()
     shallow = [_train(init, (784, 100, 100, 10), "relu")[1] for init in (xavier, he)]
@@ -167,7 +186,7 @@ def E15():
     )
 
 
-def E16():
+def E16() -> Verdict:
     """He initialisation keeps the variance the same."""
     sizes = (784,) + (300,) * 10 + (10,)
     signals = _start(initializers.he_normal(), "unit", sizes, "relu")
@@ -185,7 +204,7 @@ def E16():
     return verdict, measured, {"ch5-e16-share": share}
 
 
-def E18():
+def E18() -> Verdict:
     """Zero, N(0, 1), uniform and Xavier starts are trained on MNIST."""
     schemes = {
         "zero": initializers.zeros(),
@@ -193,7 +212,7 @@ def E18():
         "Xavier": initializers.xavier_uniform(),
     }
     loss = {name: _train(init)[0] for name, init in schemes.items()}
-    best = min(loss, key=loss.get)
+    best = min(loss, key=lambda name: loss[name])
     stuck = abs(loss["zero"] - np.log(10)) < 0.05
     verdict = "holds" if best == "Xavier" and stuck else "fails: Xavier is not the best"
     return (

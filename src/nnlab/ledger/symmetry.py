@@ -4,16 +4,22 @@ Where the chapter shows a number, too, both come from one setting and the same s
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from nnlab.activations import Activation, gelu, sigmoid
+from nnlab.checks import Floats
 from nnlab.datasets import blobs, xor
 from nnlab.diagnostics import gradient_check, twins
-from nnlab.initializers import constant, normal
+from nnlab.initializers import Inits, constant, normal
+from nnlab.ledger.verdict import Verdict
+from nnlab.losses import binary_cross_entropy
 from nnlab.network import MLP
 from nnlab.optimizers import SGD
 from nnlab.training import Snapshots, evaluate, fit
+
+Data = tuple[Floats, np.ndarray]
 
 BCE = "binary_cross_entropy"
 FLOOR = 0.75 * (np.log(3) / 3 + 2 * np.log(1.5) / 3)  # the best that one monotone unit can do
@@ -25,19 +31,25 @@ SHIFTED = Activation(
 )
 
 
-def _xor40():
+def _xor40() -> tuple[Floats, np.ndarray]:
     """Forty points around the corners of a square; no line separates the classes."""
     corners, y = xor(centred=True)
     noise = np.random.default_rng(2).standard_normal((40, 2))
     return np.tile(corners, (10, 1)) + 0.3 * noise, np.tile(y, 10)
 
 
-def _net(init, bias_init="zeros", sizes=(2, 2, 1), phi="sigmoid", ensemble=()):
+def _net(
+    init: Inits,
+    bias_init: Inits = "zeros",
+    sizes: tuple[int, ...] = (2, 2, 1),
+    phi: str | Activation = "sigmoid",
+    ensemble: int | tuple[int, ...] = (),
+) -> MLP:
     rng = np.random.default_rng(0)
     return MLP(sizes, phi, init, bias_init=bias_init, rng=rng, ensemble=ensemble)
 
 
-def _path(net, steps, data=None, lr=0.5):
+def _path(net: MLP, steps: int, data: Data | None = None, lr: float = 0.5) -> Floats:
     """Train on batches of five (never balanced); return the parameters after every step."""
     X, y = data or _xor40()
     kept, rng = Snapshots(range(steps + 1)), np.random.default_rng(0)
@@ -47,7 +59,12 @@ def _path(net, steps, data=None, lr=0.5):
 
 
 @cache
-def _last_losses(weights, biases=0.0, phi="sigmoid", starts=1000):
+def _last_losses(
+    weights: float,
+    biases: float = 0.0,
+    phi: str = "sigmoid",
+    starts: int | tuple[int, ...] = 1000,
+) -> Floats:
     """The last losses of random starts on XOR, full batch; the first two arguments are scales."""
     X, y = xor()
     init, bias_init = (normal(each) if each else "zeros" for each in (weights, biases))
@@ -56,24 +73,27 @@ def _last_losses(weights, biases=0.0, phi="sigmoid", starts=1000):
     return evaluate(net, X, y, BCE)[0]
 
 
-def _solved(*case, **kwargs):
+def _solved(*case: Any, **kwargs: Any) -> float:
     """The share of random starts that solve XOR."""
     return float((_last_losses(*case, **kwargs) < 0.1).mean())
 
 
-def _four_twins(task, phi, init, lr=0.3):
+def _four_twins(
+    task: Data, phi: str | Activation, init: Inits, lr: float = 0.3
+) -> tuple[float, int]:
     """Train four units that start equal; return the share they get right, and the groups."""
     net = _net(init, sizes=(2, 4, 1), phi=phi)
     _path(net, 4000, task, lr)
-    return float(evaluate(net, *task, BCE)[1]), len(twins(net, 0))
+    X, y = task
+    return float(binary_cross_entropy.accuracy(net(X), y)), len(twins(net, 0))
 
 
-def _pair(theta):
+def _pair(theta: Floats) -> bool:
     """Say whether the two units of 2-2-1 networks are equal to the last bit."""
     return bool((theta[..., 0:8:2] == theta[..., 1:8:2]).all())
 
 
-def A5():
+def A5() -> Verdict:
     """The 2-2-1 sigmoid network has three forward equations and twelve derivatives."""
     X, y = _xor40()
     net = _net(normal(), normal())
@@ -91,7 +111,7 @@ def A5():
     return "holds" if exact and numeric else "fails", measured
 
 
-def A6():
+def A6() -> Verdict:
     """From zero the first batch moves only the outgoing weights, equally, and the output bias."""
     t = _path(_net("zeros"), 1)
     first = not t[1][:6].any() and t[1][6] == t[1][7] != 0 and t[1][8] != 0
@@ -106,7 +126,7 @@ def A6():
     )
 
 
-def A7():
+def A7() -> Verdict:
     """From zero the second batch moves the hidden weights in equal pairs."""
     t = _path(_net("zeros"), 2)
     holds = _pair(t[2]) and (t[2] != t[1]).all()
@@ -115,7 +135,7 @@ def A7():
     return verdict, f"{np.count_nonzero(t[2] != t[1])} of 9 move, in {equal} pairs"
 
 
-def A8():
+def A8() -> Verdict:
     """From zero the units of a hidden layer stay identical for ever."""
     t = _path(_net("zeros"), 6000)[::8]
     equal = _pair(t)
@@ -126,7 +146,7 @@ def A8():
     return "holds" if equal else "fails", measured, {"ch2-looks": len(t)}
 
 
-def A9():
+def A9() -> Verdict:
     """With zero weights and random biases the first batch moves only the last layer."""
     t = _path(_net("zeros", normal()), 1)
     moved = (t[1] != t[0]).tolist()
@@ -134,7 +154,7 @@ def A9():
     return "holds" if holds else "fails", f"{sum(moved)} of 9 parameters move"
 
 
-def A10():
+def A10() -> Verdict:
     """With zero weights and random biases everything moves from the second batch on."""
     t = _path(_net("zeros", normal()), 2)
     moved = int((t[2] != t[1]).sum())
@@ -147,7 +167,7 @@ def A10():
     return verdict, measured, {"ch2-solved-biases": share, "ch2-solved-sigmoid": other}
 
 
-def A11():
+def A11() -> Verdict:
     """With random weights and zero biases everything moves from the first step."""
     t = _path(_net(normal()), 1)
     moved, share = int((t[1] != t[0]).sum()), _solved(1.0)
@@ -155,7 +175,7 @@ def A11():
     return "holds" if moved == 9 else "fails", measured, {"ch2-solved-sigmoid": share}
 
 
-def B1():
+def B1() -> Verdict:
     """If all weights are equal, every unit of the next layer gets the same signal."""
     X, _ = _xor40()
     gaps = []
@@ -170,7 +190,7 @@ def B1():
     )
 
 
-def B2():
+def B2() -> Verdict:
     """The symmetry hits every architecture in which every unit connects to every unit."""
     kinds = []
     for depth in (1, 2, 3):
@@ -183,7 +203,7 @@ def B2():
     )
 
 
-def B3():
+def B3() -> Verdict:
     """Breaking the symmetry is essential, not a matter of speed."""
     net, (X, y) = _net(constant(0.5)), xor()
     fit(net, X, y, BCE, SGD(2.0), epochs=8000)
@@ -198,7 +218,7 @@ def B3():
     return "holds if one unit is not enough" if holds else "fails", measured, numbers
 
 
-def B4():
+def B4() -> Verdict:
     """The same start walks to the same place; different starts reach different minima."""
     X, y = xor()
     net = _net(normal(), ensemble=1000)
@@ -223,7 +243,7 @@ def B4():
     return "holds if you say levels, not minima" if holds else "fails", measured, numbers
 
 
-def B5():
+def B5() -> Verdict:
     """Training is greedy and finds the nearest local solution; so do k-means and EM."""
     X, y = xor()
     ends, rises, nearest = {}, {}, {}
@@ -252,7 +272,7 @@ def B5():
     return verdict, measured, numbers | {"ch2-kmeans": best, "ch2-kmeans-kinds": kinds}
 
 
-def _kmeans():
+def _kmeans() -> tuple[float, int]:
     rng = np.random.default_rng(0)
     heaps = 4.0 * np.indices((3, 3)).reshape(2, 9).T
     points = np.repeat(heaps, 12, axis=0) + 0.4 * rng.standard_normal((108, 2))
@@ -268,7 +288,7 @@ def _kmeans():
     return float((loss < 1.01 * loss.min()).mean()), len(np.unique(loss.round(2)))
 
 
-def B9():
+def B9() -> Verdict:
     """The update is W_new = W_old + D_loss."""
     X, y = xor()
     net, lr = _net(normal()), 1e-3
@@ -283,7 +303,7 @@ def B9():
     )
 
 
-def B10():
+def B10() -> Verdict:
     """If all weights are equal, they are all equal after the next step, too."""
     net = _net(constant(0.5))
     after = net.with_theta(_path(net, 1)[1])
@@ -301,7 +321,7 @@ def B10():
     )
 
 
-def B11():
+def B11() -> Verdict:
     """With zero weights the net is worth one neuron and predicts no better than chance."""
     tasks = {"blobs": blobs(np.random.default_rng(0), 40, distance=6), "XOR": _xor40()}
     share, kinds = {}, set()
@@ -323,7 +343,7 @@ def B11():
     return "holds if φ(0) = 0" if holds else "fails", measured, numbers
 
 
-def B12():
+def B12() -> Verdict:
     """Setting all weights to something near zero, such as 0.1, breaks the symmetry."""
     kinds = []
     for init in (constant(0.1), normal(0.1)):
@@ -337,7 +357,7 @@ def B12():
     return verdict, measured, {"ch2-kinds": kinds[0], "ch2-kinds-random": kinds[1]}
 
 
-def B13():
+def B13() -> Verdict:
     """Running from many random starts makes finding the global optimum most likely."""
     k, groups = {}, {}
     for phi in ("sigmoid", "tanh", "relu"):
@@ -357,7 +377,7 @@ def B13():
     return "holds if one start can succeed" if holds else "fails", measured, numbers
 
 
-def B15():
+def B15() -> Verdict:
     """With zero outgoing weights the hidden layer gets no signal, so no weight ever changes."""
     moved = {}
     for phi in ("tanh", "relu", "sigmoid"):
@@ -376,7 +396,7 @@ def B15():
     )
 
 
-def B16():
+def B16() -> Verdict:
     """From zero weights all rows of dW are equal: one unit, no stronger than a line."""
     share, kinds = {}, set()
     for phi in ("sigmoid", "tanh", SHIFTED):
@@ -392,7 +412,7 @@ def B16():
     return "holds if φ is monotone" if holds else "fails", measured, {"ch2-gelu": share[SHIFTED]}
 
 
-def D1():
+def D1() -> Verdict:
     """With a zero first layer both units agree, dW has equal rows, and so on for ever."""
     net = _net(["zeros", normal()])
     apart = _path(net, 2)[2]
@@ -405,7 +425,7 @@ def D1():
     )
 
 
-def D2():
+def D2() -> Verdict:
     """Biases of zero cause no symmetry problem."""
     zero, random = _solved(1.0), _solved(1.0, 1.0)
     measured = (
@@ -415,7 +435,7 @@ def D2():
     return verdict, measured, {"ch2-solved-sigmoid": zero, "ch2-solved-both": random}
 
 
-def D3():
+def D3() -> Verdict:
     """With any number of hidden units and inputs the conclusion is the same: one would do."""
     X, y = _xor40()
     gaps, n, lr = [], 8, 0.1
@@ -432,10 +452,10 @@ def D3():
     )
 
 
-def D4():
+def D4() -> Verdict:
     """W1 = np.random.randn((2,2)) * 0.01 and the like for W2, with b = 0."""
     try:
-        np.random.RandomState(0).randn((2, 2))
+        np.random.RandomState(0).randn((2, 2))  # type: ignore[call-overload]  # as claimed
         error = "runs"
     except TypeError:
         error = "raises a TypeError"

@@ -1,19 +1,22 @@
 """Claims B7, D5–D8 and E1–E4, with the data, the networks and the seeds of chapter 3."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 from sklearn.datasets import load_digits
 
 from nnlab import activations, diagnostics, losses, theory
-from nnlab.initializers import constant, normal, variance_scaling, xavier_normal
+from nnlab.checks import Floats
+from nnlab.initializers import Inits, constant, normal, variance_scaling, xavier_normal
+from nnlab.ledger.verdict import Verdict
 from nnlab.network import MLP
 from nnlab.optimizers import SGD
-from nnlab.training import fit
+from nnlab.training import History, fit
 
 
-def _digits():
+def _digits() -> tuple[Floats, np.ndarray]:
     X, y = load_digits(return_X_y=True)
     X = (X - X.mean()) / X.std()
     chosen = np.random.default_rng(0).permutation(len(y))[:300]
@@ -21,20 +24,32 @@ def _digits():
 
 
 @cache  # several claims are about the same runs
-def _train(init, hidden=1, activation="tanh", lr=0.1, epochs=50, seeds=20):
+def _train(
+    init: Inits,
+    hidden: int = 1,
+    activation: str = "tanh",
+    lr: float = 0.1,
+    epochs: int = 50,
+    seeds: int = 20,
+) -> tuple[History, MLP]:
     X, y = _digits()
     sizes = (64, *[24] * hidden, 10)
     net = MLP(sizes, activation, init, rng=np.random.default_rng(1), ensemble=seeds)
-    args = {"epochs": epochs, "batch_size": 50, "rng": np.random.default_rng(2), "test": (X, y)}
-    history = fit(net, X, y, "softmax_cross_entropy", SGD(lr), **args)
+    history = fit(
+        *(net, X, y, "softmax_cross_entropy", SGD(lr)),
+        epochs=epochs,
+        batch_size=50,
+        rng=np.random.default_rng(2),
+        test=(X, y),
+    )
     return history, net
 
 
-def _accuracy(init, hidden=1, **args):
+def _accuracy(init: Inits, hidden: int = 1, **args: Any) -> float:
     return float(np.median(_train(init, hidden, **args)[0].test_accuracy[-1]))
 
 
-def _from(std, activation):
+def _from(std: float, activation: str) -> float:
     """Accuracy with one hidden layer from weights of size std, at the best of four rates."""
     return max(
         _accuracy(normal(std), activation=activation, lr=lr, epochs=20, seeds=10)
@@ -42,7 +57,7 @@ def _from(std, activation):
     )
 
 
-def _fate(activation, g):
+def _fate(activation: str, g: float) -> tuple[float, float]:
     """Which of 100 networks of five hidden layers become infinite, and which are constant."""
     X, _ = _digits()
     history, net = _train(xavier_normal(g), 5, activation, epochs=5, seeds=100)
@@ -50,14 +65,14 @@ def _fate(activation, g):
         return history.diverged.mean(), (np.ptp(net(X), axis=-2) == 0).all(-1).mean()
 
 
-def _three(**numbers):
+def _three(**numbers: float) -> dict[str, float]:
     """The numbers as chapter 3 glues them, to three digits."""
     return {
         f"ch3-{name.replace('_', '-')}": float(f"{value:.3g}") for name, value in numbers.items()
     }
 
 
-def B7():
+def B7() -> Verdict:
     """Initial weights must not be large, or tanh and sigmoid saturate; use 0.01 or 0.001."""
     X, _ = _digits()
     net = MLP((64, 24, 10), "tanh", normal(100.0), rng=np.random.default_rng(1), ensemble=50)
@@ -74,7 +89,7 @@ def B7():
     )
 
 
-def D5():
+def D5() -> Verdict:
     """Take 0.01 rather than 100: large z lie on the flat parts of tanh, and learning is slow."""
     reached = {(name, std): _from(std, name) for name in ("tanh", "sigmoid") for std in (0.01, 100)}
     gap = min(reached[name, 0.01] - reached[name, 100] for name in ("tanh", "sigmoid"))
@@ -87,7 +102,7 @@ def D5():
     )
 
 
-def D6():
+def D6() -> Verdict:
     """Without a sigmoid or tanh, large weights matter less."""
     large = {name: _from(100, name) for name in ("tanh", "relu")}
     failed = sum(_fate("relu", 3))
@@ -105,13 +120,13 @@ def D6():
     )
 
 
-def D7():
+def D7() -> Verdict:
     """With a sigmoid output, large weights are unwelcome whatever the hidden layers are."""
     X, y = _digits()
     first = {}
     for hidden in ("tanh", "relu"):
         for c in (0.01, 100.0):
-            init = ["xavier_normal", normal(c)]
+            init: Inits = ["xavier_normal", normal(c)]
             net = MLP((64, 24, 1), hidden, init, rng=np.random.default_rng(1), ensemble=500)
             first[hidden, c] = float(losses.binary_cross_entropy(net(X), y >= 5).mean())
     small = max(abs(first[hidden, 0.01] - np.log(2)) for hidden in ("tanh", "relu"))
@@ -125,7 +140,7 @@ def D7():
     )
 
 
-def D8():
+def D8() -> Verdict:
     """0.01 is fine for one hidden layer; deep networks need another constant."""
     shallow, deep = _accuracy(normal(0.01), 1), _accuracy(normal(0.01), 5)
     other = _accuracy(xavier_normal(), 5)
@@ -137,7 +152,7 @@ def D8():
     )
 
 
-def E1():
+def E1() -> Verdict:
     """Too large weights: gradients explode and training diverges; too small: it crawls."""
     infinite, dead = _fate("relu", 10)
     tanh, _ = _train(xavier_normal(30), 5, epochs=20, seeds=50)
@@ -155,12 +170,12 @@ def E1():
     )
 
 
-def _chain(w, depth, activation):
+def _chain(w: float, depth: int, activation: str) -> float:
     net = MLP((1,) * (depth + 1), activation, constant(w), rng=np.random.default_rng(0))
     return net.backward(net.forward([[1.0]]), np.ones((1, 1))).dW[0].item()
 
 
-def E2():
+def E2() -> Verdict:
     """In a chain of single neurons the gradient has a factor wφ′(z) a layer: exponential."""
     rng = np.random.default_rng(0)
     net = MLP((1,) * 13, "tanh", normal(1.5), rng=rng, ensemble=200)
@@ -181,18 +196,18 @@ def E2():
     )
 
 
-def E3():
+def E3() -> Verdict:
     """σ′ is at most 0.25, so sigmoid networks vanish even with reasonable weights."""
     z = np.linspace(0.01, 20, 100_001)
     chain = float((z * (1 - activations.sigmoid(z))).max())  # w = z/σ(z) rests at z
-    biased = np.array(2.0)  # z of the first layer: w = 4, b = −2, x = 1
+    settled = np.array(2.0)  # z of the first layer: w = 4, b = −2, x = 1
     for _ in range(99):
-        biased = 4 * activations.sigmoid(biased) - 2
-    biased = 4 * activations.sigmoid.derivative(biased).item()
+        settled = 4 * activations.sigmoid(settled) - 2
+    biased = 4 * activations.sigmoid.derivative(settled).item()
 
-    def chi(s):
+    def chi(s: float) -> float:
         init = variance_scaling(s**2, "fan_in", "normal")
-        return theory.predict((100,) * 21, "sigmoid", init).factor[5:15].prod() ** 0.1
+        return float(theory.predict((100,) * 21, "sigmoid", init).factor[5:15].prod() ** 0.1)
 
     usual, critical = float(np.sqrt(chi(1.0))), brentq(lambda s: chi(s) - 1, 1, 30)
     verdict = "fails: sigmoid networks keep their gradients"
@@ -208,7 +223,7 @@ def E3():
     )
 
 
-def E4():
+def E4() -> Verdict:
     """When gradients explode the early layers change faster than the late, else slower."""
     ratio = {}
     for name, s in (("tanh", 5.0), ("sigmoid", 0.3), ("relu", 5.0), ("tanh", 0.3)):

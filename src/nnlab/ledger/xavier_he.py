@@ -2,12 +2,16 @@
 
 import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from nnlab import activations, initializers, theory
+from nnlab.checks import Floats
 from nnlab.datasets import blobs
 from nnlab.diagnostics import layer_stats
+from nnlab.initializers import Inits
+from nnlab.ledger.verdict import Verdict
 from nnlab.network import MLP
 
 # What the book's bibliography says of the paper; a test compares them.
@@ -20,13 +24,16 @@ PAPER = {
 }
 
 
-def _unit_inputs(rng, batch, width):
+def _unit_inputs(rng: np.random.Generator, batch: int, width: int) -> Floats:
     """Random examples, each with mean square 1."""
     X = rng.standard_normal((batch, width))
-    return X / np.sqrt(np.mean(X**2, axis=1, keepdims=True))
+    X /= np.sqrt(np.mean(X**2, axis=1, keepdims=True))
+    return X
 
 
-def _mean_squares(sizes, activation, init):
+def _mean_squares(
+    sizes: Sequence[int], activation: str, init: Inits
+) -> tuple[Floats, Floats, Floats]:
     """E[z²], E[a²], and E[dz²] over that of the last layer, of 20 networks: (layers, seeds)."""
     found = []
     for seed in range(20):
@@ -36,11 +43,11 @@ def _mean_squares(sizes, activation, init):
         net.backward(signals, rng.standard_normal(signals.logits.shape))
         kinds = signals.Z, signals.A, signals.dZ
         found.append([layer_stats(each).rms ** 2 for each in kinds])
-    z2, a2, dz2 = np.moveaxis(found, 0, -1)
+    z2, a2, dz2 = np.moveaxis(np.array(found), 0, -1)
     return z2, a2, dz2 / dz2[-1]
 
 
-def B14():
+def B14() -> Verdict:
     """He initialisation is randn(n_l, n_{l-1}) · sqrt(2 / n_{l-1})."""
     n_out, n_in = 300, 1200
     W = np.random.default_rng(0).standard_normal((n_out, n_in)) * math.sqrt(2 / n_in)
@@ -52,7 +59,7 @@ def B14():
     return verdict, f"Var(w) · fan-in = {fan_in:.2f}", {"ch4-he-code": fan_in}
 
 
-def C1():
+def C1() -> Verdict:
     """With all-zero weights only the last layer is ever updated."""
     X, y = blobs(np.random.default_rng(0), 41, distance=2)
     bump = activations.Activation(
@@ -60,12 +67,12 @@ def C1():
         lambda Z, out: np.exp(-Z * Z, out=out),
         lambda Z, A, out: np.multiply(-2 * Z, A, out=out),
     )
-    moved, first = {}, None
-    for phi in map(activations.get, ("sigmoid", "tanh", "relu", bump)):
+    moved, first = {}, 0
+    for phi in (*map(activations.get, ("sigmoid", "tanh", "relu")), bump):
         net = MLP((2, 3, 3, 1), phi, "zeros", rng=np.random.default_rng(0))
         for step in range(1, 101):
             net.theta -= 0.5 * net.gradient(X, y, "binary_cross_entropy")[1].dtheta
-            if phi.name == "sigmoid" and first is None and net.W[0].any():
+            if phi.name == "sigmoid" and not first and net.W[0].any():
                 first = step
         moved[phi.name] = [bool(W.any()) for W in net.W]
     as_said = {name for name, each in moved.items() if each == [False, False, True]}
@@ -80,7 +87,7 @@ def C1():
     return verdict, measured, {"ch4-zero-first": first}
 
 
-def C2():
+def C2() -> Verdict:
     """'Xavier' is U[−1/√n, 1/√n], of variance 1/(3n)."""
     n = 256
     W = initializers.fan_in_uniform()(np.random.default_rng(0), (n, 4096))
@@ -91,7 +98,7 @@ def C2():
     return verdict, measured, {"ch4-n-var": variance}
 
 
-def C3():
+def C3() -> Verdict:
     """For independent W and x, Var(Wx) = Var(W) Var(x), and variances add."""
     rng = np.random.default_rng(0)
     w, x = rng.standard_normal((2, 400_000))
@@ -105,7 +112,7 @@ def C3():
     return verdict, measured, {"ch4-shifted": shifted}
 
 
-def _sigmoid_network():
+def _sigmoid_network() -> tuple[Sequence[Floats], Sequence[Floats]]:
     """Z and A of 20 sigmoid networks from the fan-in uniform, on 16 examples."""
     rng = np.random.default_rng(0)
     net = MLP([256] * 11 + [1], "sigmoid", "fan_in_uniform", rng=rng, ensemble=20)
@@ -113,7 +120,7 @@ def _sigmoid_network():
     return signals.Z, signals.A
 
 
-def C4():
+def C4() -> Verdict:
     """With Var(x) = 1 the uniform gives Var(z) = 1/3, so the data keep a constant variance."""
     tanh = np.median(_mean_squares([256] * 11 + [1], "tanh", "fan_in_uniform")[0], axis=1)
     Z = _sigmoid_network()[0]
@@ -139,7 +146,7 @@ def C4():
     )
 
 
-def C5():
+def C5() -> Verdict:
     """It also keeps sigmoid from saturating."""
     A = _sigmoid_network()[1][:-1]
     share = layer_stats(A, activations.sigmoid).saturated.max()
@@ -149,7 +156,7 @@ def C5():
     return verdict, measured, {"ch4-sigmoid-factor": 1 / factor}
 
 
-def C6():
+def C6() -> Verdict:
     """A truncated normal draws again whatever lies beyond 2σ, because ±3σ is too wide."""
     W = initializers.truncated_normal(1.0)(np.random.default_rng(0), (1000, 1000))
     redrawn = np.mean(np.abs(np.random.default_rng(1).standard_normal(10**6)) > 2)
@@ -170,7 +177,7 @@ def C6():
     return verdict, measured, {"ch4-std-left": W.std(), "ch4-redrawn": redrawn}
 
 
-def C7():
+def C7() -> Verdict:
     """Start with small random numbers near, but not at, zero."""
     a2 = _mean_squares([256] * 11 + [1], "tanh", initializers.normal(0.01))[1]
     rms = np.median(np.sqrt(a2), axis=1)
@@ -180,7 +187,7 @@ def C7():
     return verdict, measured, {"ch4-small-factor": factor}
 
 
-def E11():
+def E11() -> Verdict:
     """Var(XY) = E[X]²Var(Y) + Var(X)E[Y]² + Var(X)Var(Y) for independent X and Y."""
     rng, n = np.random.default_rng(0), 1_000_000
     X, Y = rng.exponential(2, n), -1 + 3 * rng.random(n)
@@ -191,7 +198,7 @@ def E11():
     return verdict, text, {"ch4-product": measured, "ch4-product-error": error}
 
 
-def E12():
+def E12() -> Verdict:
     """In the linear region tanh(z) ≈ z, hence Var(a) ≈ Var(z)."""
     small, large = (
         q / float(theory.expectation(lambda z: np.tanh(z) ** 2, math.sqrt(q))) - 1
@@ -207,7 +214,7 @@ def E12():
 UNEVEN = (300, 200, 400, 100, 200)
 
 
-def E13():
+def E13() -> Verdict:
     """n_{l−1} Var(W) = 1 forward; from layer to layer these factors multiply."""
     product = theory.predict(UNEVEN, "identity", "xavier_uniform").var_z[-1]
     linear, tanh = (
@@ -222,7 +229,7 @@ def E13():
     return verdict, measured, {"ch4-forward-tanh": tanh}
 
 
-def E14():
+def E14() -> Verdict:
     """Backward n_l Var(W) = 1; both together Var(W) = 2 / (n_{l−1} + n_l)."""
     sizes = (800, 400, 200, 100, 50)
     predicted = theory.predict(sizes, "identity", "xavier_normal").backward[0]
@@ -233,7 +240,7 @@ def E14():
     return verdict, text, {"ch4-first-back-theory": predicted, "ch4-first-back": measured}
 
 
-def E17():
+def E17() -> Verdict:
     """The paper is by Glorot, at ICML in 2016."""
     at_icml = "Machine Learning" in PAPER["booktitle"]
     right = PAPER["year"] == "2016" and at_icml and " and " not in PAPER["author"]
