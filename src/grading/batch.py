@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import GetGrades, SaveAutoGrades
 from tqdm import tqdm
@@ -50,7 +50,7 @@ class Submission:
 def grade(
     handed_in: Path,
     course: Path,
-    limits: sandbox.Limits = sandbox.Limits(),
+    limits: sandbox.Limits = sandbox.USUAL,
     *,
     walls: str | None = None,
     jobs: int | None = None,
@@ -96,15 +96,12 @@ def grade(
             pool.submit(examine, one, templates, course, limits, walls, number): one
             for number, one in enumerate(found)
         }
-        for done in tqdm(as_completed(running), total=len(found), desc="Grading"):
-            one, (notebook, why) = running[done], done.result()
-            if notebook is not None:
-                try:
-                    save(one, notebook, directory)
-                except Exception as error:
-                    notebook, why = None, f"the gradebook refused it ({error!r:.200})"
-            status = NOT if notebook is None else IN_PART if notebook.metadata.stopped else GRADED
-            rows.append(Row(one.student, one.assignment, status, why=why))
+        try:
+            for done in tqdm(as_completed(running), total=len(found), desc="Grading"):
+                rows.append(save(running[done], *done.result(), directory))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return finish(rows, directory)
 
 
@@ -146,19 +143,29 @@ def examine(
         return None, f"the grader failed on it ({error!r:.200})"
 
 
-def save(one: Submission, notebook: NotebookNode, directory: CourseDirectory) -> None:
-    """Save the grades, and the notebook where nbgrader looks for it."""
+def save(
+    one: Submission, notebook: NotebookNode | None, why: str, directory: CourseDirectory
+) -> Row:
+    """Save the grades, and the notebook where nbgrader looks for it; say what became of it."""
+    if notebook is None:
+        return Row(one.student, one.assignment, NOT, why=why)
     with Gradebook(directory.db_url) as gradebook:
         gradebook.update_or_create_student(one.student)
         when = {}
         with suppress(Exception):  # a student can write anything into the file
             when = {"timestamp": directory.get_existing_timestamp(str(one.folder))}
         gradebook.update_or_create_submission(one.assignment, one.student, **when)
-    SaveAutoGrades().preprocess(notebook, about(one.student, one.assignment, directory))
+    try:
+        SaveAutoGrades().preprocess(notebook, about(one.student, one.assignment, directory))
+    except (ValueError, KeyError) as error:  # a test's last line is more than its points
+        return Row(one.student, one.assignment, NOT, why=f"nbgrader cannot tell points: {error}")
     path = Path(directory.root, "autograded", one.student, one.assignment, one.file)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     nbformat.write(notebook, path)
+    return Row(
+        one.student, one.assignment, IN_PART if notebook.metadata.stopped else GRADED, why=why
+    )
 
 
 def about(student: str, assignment: str, directory: CourseDirectory) -> dict:

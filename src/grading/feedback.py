@@ -58,8 +58,8 @@ section { border-top: 1px solid #888; margin-top: 1rem }
 </body>
 </html>
 """)
-TAGS = bleach.ALLOWED_TAGS | set("p pre h1 h2 h3 h4 h5 h6 hr br table thead tbody tr th td".split())
-TAGS |= {"img", "sub", "sup", "del", "div", "span"}
+TAGS = bleach.ALLOWED_TAGS | {"p", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "br", "img"}
+TAGS |= {"table", "thead", "tbody", "tr", "th", "td", "sub", "sup", "del", "div", "span"}
 ATTRIBUTES = {
     "a": lambda tag, name, value: name == "href" and value.startswith(("https:", "http:", "#")),
     "img": lambda tag, name, value: (

@@ -1,6 +1,7 @@
 """Makes the students' versions of the assignments, and lets nothing out that is not theirs."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
 from nbgrader import utils
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
@@ -21,7 +21,7 @@ from tqdm import tqdm
 from grading import sandbox
 
 REPOSITORY = Path(__file__).parents[2]
-MARKS = ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
+EDGE = re.compile("(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
 KEPT = ("nbgrader", "deletable", "editable", "jupyter")
 
 
@@ -104,37 +104,32 @@ def stripped(original: NotebookNode, cell: NotebookNode | None) -> NotebookNode:
     return nbformat.from_dict(notebook)
 
 
-def parts(original: NotebookNode) -> tuple[set[str], set[str]]:
-    """The secret lines and the public lines of a source notebook."""
-    secret: set[str] = set()
-    public: set[str] = set()
-    for cell in original.cells:
-        whole = utils.is_solution(cell) and "BEGIN SOLUTION" not in cell.source
-        inside = whole
-        for line in map(str.strip, cell.source.splitlines()):
-            marked = [line for mark in MARKS if mark in line]
-            if marked:
-                inside = "BEGIN" in line
-            elif len(line) > 8:
-                (secret if inside else public).add(line)
-        for output in cell.get("outputs", []):
-            secret |= {line.strip() for text in strings(output) for line in text.splitlines()
-                       if len(line.strip()) > 8}  # fmt: skip
-    return secret - public, public
-
-
 def leaking(path: Path, original: NotebookNode) -> Iterator[str]:
-    """Secret lines of the source notebook, and marks of secrets, in a released file."""
+    """Lines of a released file that are solutions, hidden tests, rubrics or outputs of ours."""
     text = path.read_bytes().decode("utf-8", "replace")
     if path.suffix == ".ipynb":
-        notebook = nbformat.reads(text, as_version=4)
-        text = "\n".join(strings(notebook))
+        text = "\n".join(strings(nbformat.reads(text, as_version=4)))
     secret, public = parts(original)
-    shown = "\n".join(public)
-    secret = {line for line in secret if line not in shown}
-    yield from (line for line in sorted(secret) if line in text)
-    yield from (f"{edge} {mark}" for edge in ("BEGIN", "END") for mark in MARKS
-                if f"{edge} {mark}" in text)  # fmt: skip
+    yield from (line for line in sorted(secret) if line not in public and line in text)
+    yield from (found.group() for found in EDGE.finditer(text))
+
+
+def parts(original: NotebookNode) -> tuple[set[str], str]:
+    """The secret lines of a source notebook, and all that is public in it."""
+    secret: set[str] = set()
+    public = []
+    for cell in original.cells:
+        inside = utils.is_solution(cell) and "BEGIN SOLUTION" not in cell.source
+        for line in map(str.strip, cell.source.splitlines()):
+            if edge := EDGE.search(line):
+                inside = edge[1] == "BEGIN"
+            elif inside:
+                secret.add(line)
+            else:
+                public.append(line)
+        for text in strings(cell.get("outputs", [])):
+            secret.update(map(str.strip, text.splitlines()))
+    return {line for line in secret if len(line) > 8}, "\n".join(public)
 
 
 def strings(value: object) -> Iterator[str]:
@@ -163,7 +158,7 @@ def check_points(name: str, directory: CourseDirectory, walls: str) -> None:
     solved = nbformat.read(Path(directory.root, "source", name, f"{name}.ipynb"), as_version=4)
     files = Path(directory.root, "release", name)
     for notebook, wanted in ((solved, "all"), (ours, "none")):
-        run_notebook(notebook, sandbox.Limits(), walls=walls, files=files)
+        run_notebook(notebook, sandbox.USUAL, walls=walls, files=files)
         tests = [cell for cell in notebook.cells if utils.is_grade(cell)
                  and not utils.is_solution(cell)]  # fmt: skip
         for cell in tests:
@@ -223,10 +218,9 @@ def wheel(folder: Path) -> Path:
 
 def first_cell(sources: Path) -> NotebookNode:
     """The run copies' first cell, for what all assignments import."""
-    from set_up import set_up_cell  # a module of the book, which needs Sphinx
+    from set_up import set_up_cell  # in book/_extensions, which only the sources have
 
     notebooks = [nbformat.read(path, as_version=4) for path in sorted(sources.glob("*/*.ipynb"))]
     code = [cell.source for one in notebooks for cell in one.cells if cell.cell_type == "code"]
     address = os.environ.get("REPOSITORY_URL", "")
-    cell = set_up_cell(code, f"nnlab @ git+{address}" if address else "")
-    return new_code_cell(**{key: cell[key] for key in ("source", "id", "metadata")})
+    return set_up_cell(code, f"nnlab @ git+{address}" if address else "")

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -71,6 +71,9 @@ class Limits:
     processes: int = 64
 
 
+USUAL = Limits()
+
+
 @dataclass(frozen=True)
 class Walls:
     """The kind of walls, and what a submission reaches in spite of them, as tried."""
@@ -105,7 +108,7 @@ class Run:
 
 def run(
     sources: Sequence[str],
-    limits: Limits = Limits(),
+    limits: Limits = USUAL,
     *,
     walls: str = "namespaces",
     number: int = 0,
@@ -137,7 +140,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
         ours, theirs = server().Pipe()
         job = (walls, number, asdict(limits), folder, files and str(files), visible())
-        process = server().Process(target=guard, args=(theirs, job), daemon=True)
+        process = server().Process(target=guard, args=(theirs, job))
         process.start()
         theirs.close()
         try:
@@ -321,12 +324,13 @@ def inside(connection, walls, number, limits, folder, files, seen, memory) -> No
             os.dup2(null, stream)
         os.closerange(3, connection.fileno())
         os.closerange(connection.fileno() + 1, 1 << 16)
+        forget_multiprocessing()
         data = seen[0]
         home = folder
         if walls == "namespaces":
             new_root(folder, seen, limits["disk"])
             home = f"{folder}/home"
-            os.mkdir(home)
+            Path(home).mkdir()
         if files:
             no_notebooks = shutil.ignore_patterns("*.ipynb")
             shutil.copytree(files, home, dirs_exist_ok=True, ignore=no_notebooks)
@@ -339,7 +343,7 @@ def inside(connection, walls, number, limits, folder, files, seen, memory) -> No
         os.chdir(home)
         os.environ.update(HOME=home, TMPDIR=home, IPYTHONDIR=f"{home}/.ipython", USER="student")
         os.environ.update(NNLAB_DATA_DIR=data, MPLBACKEND=INLINE)
-        if not os.path.isdir(data):
+        if not Path(data).is_dir():
             del os.environ["NNLAB_DATA_DIR"]
         if walls != "none":
             lose_rights(FIRST_USER + number % USERS)
@@ -354,6 +358,13 @@ def inside(connection, walls, number, limits, folder, files, seen, memory) -> No
         connection.send_bytes(json.dumps(f"{walls}: {problem}").encode())
         return
     shell.serve(connection, limits["output"])
+
+
+def forget_multiprocessing() -> None:
+    """Let the cells start processes as in any notebook: what we were started with is closed."""
+    multiprocessing.set_start_method(None, force=True)
+    multiprocessing.current_process()._config.pop("tempdir", None)
+    resource_tracker._resource_tracker.__init__()
 
 
 def libc(name: str, *args) -> None:
@@ -379,15 +390,15 @@ def leave_namespaces() -> None:
 def new_root(root: str, seen: Sequence[str], disk: int) -> None:
     """Build a root folder in memory that holds the system's and Python's libraries, read-only."""
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, f"size={disk},mode=755")
-    for path in (*SYSTEM, *DEVICES, *seen):
-        place = Path(root + path)
+    for path in map(Path, (*SYSTEM, *DEVICES, *seen)):
+        place = Path(root + str(path))
         place.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.islink(path) and path in SYSTEM:
-            place.symlink_to(os.readlink(path))
-        elif os.path.exists(path):
-            place.mkdir(exist_ok=True) if os.path.isdir(path) else place.touch()
-            mount(path, str(place), None, MS_BIND | MS_REC)
-            if path not in DEVICES:
+        if path.is_symlink() and str(path) in SYSTEM:
+            place.symlink_to(path.readlink())
+        elif path.exists():
+            place.mkdir(exist_ok=True) if path.is_dir() else place.touch()
+            mount(str(path), str(place), None, MS_BIND | MS_REC)
+            if str(path) not in DEVICES:
                 kept = os.statvfs(path).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
                 mount(None, str(place), None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
     for name in ("proc", "tmp", "dev/shm"):

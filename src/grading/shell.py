@@ -3,6 +3,7 @@
 import io
 import json
 import signal
+import subprocess
 import sys
 from multiprocessing.connection import Connection
 
@@ -70,6 +71,13 @@ class Shell(InteractiveShell):
                 "traceback": text.splitlines(),
             }
         )
+
+    def system(self, cmd: str) -> None:
+        """Run what stands after a "!", where there is no terminal."""
+        command = self.var_expand(cmd, depth=1)
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, errors="replace")
+        print(done.stdout + done.stderr, end="")
+        self.user_ns["_exit_code"] = done.returncode
 
     def enable_gui(self, gui=None) -> None:
         """There is no window."""

@@ -39,7 +39,7 @@ def read(path: Path) -> list[NotebookNode]:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise Ungradable(f"{path.name} cannot be opened ({error.strerror})") from None
-    with open(file, "rb") as stream:
+    with os.fdopen(file, "rb") as stream:
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):
             raise Ungradable(f"{path.name} is not an ordinary file")
