@@ -1,6 +1,7 @@
 """``python -m grading assignments`` and ``python -m grading grade``: what make's targets run."""
 
 import argparse
+import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 def main(arguments: list[str] | None = None) -> None:
     from grading import batch, release, sandbox
 
+    logging.getLogger("traitlets").setLevel(logging.ERROR)  # nbgrader's every step
     sources = release.REPOSITORY / "book" / "assignments"
     parser = argparse.ArgumentParser(prog="grading", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from logging.handlers import BufferingHandler
 from pathlib import Path
 
 import nbformat
@@ -17,6 +18,7 @@ from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import OverwriteCells
 from tqdm import tqdm
+from traitlets.log import get_logger
 
 from grading import sandbox
 
@@ -74,9 +76,7 @@ def release(
         hidden_files = shutil.ignore_patterns(".*", "__pycache__", "*.ipynb")
         shutil.copytree(sources / name, course / "source" / name, ignore=hidden_files)
         nbformat.write(stripped(original, cell), course / "source" / name / f"{name}.ipynb")
-        made = NbGraderAPI(directory).generate_assignment(name)
-        if not made["success"]:
-            raise ReleaseError(f"{name}: {made.get('error') or made.get('log')}")
+        generate(name, directory)
         folder = course / "release" / name
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         leaks = [f"{path.name}: {leak}" for path in files for leak in leaking(path, original)]
@@ -89,6 +89,20 @@ def release(
         pack(zips[-1], {path.relative_to(folder.parent): path for path in files}
              | {Path(name, path.name): path for path in engine or []})  # fmt: skip
     return zips
+
+
+def generate(name: str, directory: CourseDirectory) -> None:
+    """Let nbgrader write the students' version, and keep the tests in its gradebook."""
+    said = BufferingHandler(10_000)
+    get_logger().addHandler(said)
+    try:
+        made = NbGraderAPI(directory).generate_assignment(name)
+    finally:
+        get_logger().removeHandler(said)
+    if not made["success"]:
+        log = "\n".join(record.getMessage() for record in said.buffer)
+        errors = re.findall(r"^[\w.]+(?:Error|Exception): (.+)", log, re.MULTILINE) or [log]
+        raise ReleaseError(f"{name}: nbgrader refuses it: {errors[0]}")
 
 
 def stripped(original: NotebookNode, cell: NotebookNode | None) -> NotebookNode:

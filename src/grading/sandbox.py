@@ -178,7 +178,7 @@ def converse(ours: Connection, process, sources: Sequence[str], limits: Limits) 
         except (EOFError, OSError):
             if time.monotonic() - started >= seconds:
                 return Run(outputs, f"stopped after {seconds:.0f} s, and did not react to it")
-            return Run(outputs, "its process ended (quit, crashed, or out of memory)")
+            return Run(outputs, "its process ended (it quit, crashed, or took too much memory)")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return Run(outputs, "its process sent something that is not a cell's output")
         if time.monotonic() - started >= seconds:
@@ -226,8 +226,9 @@ def checked(output: dict) -> NotebookNode:
 
 
 PROBE = """
-import importlib, json, os, socket
-[open(importlib.import_module(name).__file__).close() for name in ("nnlab", "numpy", "sklearn")]
+import json, os, socket
+from importlib.util import find_spec
+[open(find_spec(name).origin).close() for name in ("nnlab", "numpy", "sklearn", "this")]
 reach = []
 for path in {paths!r}:
     try:
@@ -286,7 +287,8 @@ def visible() -> list[str]:
 
 def guard(connection: Connection, job: tuple) -> None:
     """Start the sandbox, wait for its end, and leave nothing of it running."""
-    walls, memory = job[0], psutil.Process().memory_info().vms
+    walls, usage = job[0], psutil.Process().memory_info()
+    memory, own = usage.vms, usage.rss
     os.setsid()
     if sys.platform == "linux":
         libc("prctl", PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
@@ -308,12 +310,23 @@ def guard(connection: Connection, job: tuple) -> None:
     connection.close()
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
     signal.signal(signal.SIGINT, lambda *_: os.kill(child, signal.SIGINT))
+    # A timer, because a process that has left its process namespace can start no thread.
+    signal.signal(signal.SIGALRM, lambda *_: check_memory(child, job[2]["memory"], own))
+    signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
     os.waitpid(child, 0)
     while orphans := psutil.Process().children(recursive=True):  # those of setsid, too
         for orphan in orphans:
             with suppress(psutil.Error):
                 orphan.kill()
         psutil.wait_procs(orphans, timeout=1)
+
+
+def check_memory(child: int, most: int, own: int) -> None:
+    """End the sandbox if its processes together have taken the memory that each may."""
+    with suppress(psutil.Error):
+        used = [one.memory_info().rss - own for one in psutil.Process().children(recursive=True)]
+        if sum(more for more in used if more > 0) > most:
+            os.kill(child, signal.SIGKILL)
 
 
 def inside(connection, walls, number, limits, folder, files, seen, memory) -> None:
@@ -354,10 +367,11 @@ def inside(connection, walls, number, limits, folder, files, seen, memory) -> No
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits["disk"],) * 2)
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+        started = shell.start(limits["output"])
     except Exception as problem:
         connection.send_bytes(json.dumps(f"{walls}: {problem}").encode())
         return
-    shell.serve(connection, limits["output"])
+    shell.serve(connection, started)
 
 
 def forget_multiprocessing() -> None:

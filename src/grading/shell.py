@@ -103,13 +103,18 @@ class Shell(InteractiveShell):
         ] + self.outputs
 
 
-def serve(connection: Connection, limit: int) -> None:
-    """Run each cell that comes, and send its outputs back, until the other end closes."""
+def start(limit: int) -> Shell:
+    """A new shell, whose cells may show as many characters each."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     config = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"xmode": "Plain"}})
     shell = Shell.instance(config=config, limit=limit, colors="nocolor")
     shell.enable_matplotlib("inline")
-    send = connection.send_bytes  # both taken now: the cells can change what the names mean
+    return shell
+
+
+def serve(connection: Connection, shell: Shell) -> None:
+    """Run each cell that comes, and send its outputs back, until the other end closes."""
+    send = connection.send_bytes  # all taken now: the cells can change what the names mean
     receive, dumps, answer = connection.recv_bytes, json.dumps, shell.answer
     send(b'"ready"')
     while True:
