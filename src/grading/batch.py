@@ -177,16 +177,19 @@ def about(student: str, assignment: str, directory: CourseDirectory) -> dict:
 def finish(rows: Sequence[Row], directory: CourseDirectory) -> list[Row]:
     """Write the feedback, and grades.csv with the gradebook's points, those by hand included."""
     rows = sorted(rows, key=lambda row: (row.assignment, row.student))
+    waiting: list[dict[str, float]] = []
     with Gradebook(directory.db_url) as gradebook:
         for row in rows:
+            waiting.append({})
             if row.status != NOT:
                 entry = gradebook.find_submission(row.assignment, row.student)
-                waiting = [grade.max_score for book in entry.notebooks for grade in book.grades
-                           if grade.auto_score is None and grade.manual_score is None]  # fmt: skip
+                for grade in (grade for notebook in entry.notebooks for grade in notebook.grades):
+                    if grade.auto_score is None and grade.manual_score is None:
+                        waiting[-1][grade.name] = grade.max_score
                 row.score, row.max_score = f"{entry.score:g}", f"{entry.max_score:g}"
-                row.by_hand = f"{sum(waiting):g}"
-    for row in tqdm(rows, desc="Feedback"):
-        give_back(row, directory)
+                row.by_hand = f"{sum(waiting[-1].values()):g}"
+    for row, by_hand in tqdm(zip(rows, waiting, strict=True), "Feedback", len(rows)):
+        give_back(row, by_hand, directory)
     path = Path(directory.root, "grades.csv")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Row)])
@@ -195,20 +198,18 @@ def finish(rows: Sequence[Row], directory: CourseDirectory) -> list[Row]:
     return rows
 
 
-def give_back(row: Row, directory: CourseDirectory) -> None:
+def give_back(row: Row, by_hand: dict[str, float], directory: CourseDirectory) -> None:
     """Write a student's feedback page."""
-    notebook = released = None
-    notes = [f"not graded: {row.why}"]
     name = row.assignment or "none"
-    if row.status != NOT:
+    if row.status == NOT:
+        html = feedback.refusal(name, row.student, row.why)
+    else:
         tail = Path(row.student, name, f"{name}.ipynb")
         notebook = nbformat.read(Path(directory.root, "autograded", tail), as_version=4)
-        notes = notebook.metadata.notes
-        resources = about(row.student, name, directory)
-        notebook, _ = GetGrades().preprocess(notebook, resources)
+        notebook, _ = GetGrades().preprocess(notebook, about(row.student, name, directory))
         path = Path(directory.root, "release", name, f"{name}.ipynb")
         released = nbformat.read(path, as_version=4)
-    html = feedback.page(name, row.student, notes, notebook, released)
+        html = feedback.page(name, row.student, notebook, released, by_hand)
     place = Path(directory.root, "feedback", row.student, name, f"{name}.html")
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(html, encoding="utf-8")

@@ -76,49 +76,55 @@ def markdown(text: str) -> str:
     return bleach.clean(markdown2html(text), TAGS, ATTRIBUTES, protocols, strip=True)
 
 
+def refusal(assignment: str, student: str, why: str) -> str:
+    """The page of a submission that was not graded."""
+    notes = [f"not graded: {why}"]
+    return PAGE.render(assignment=assignment, student=student, notes=notes, cells=[])
+
+
 def page(
     assignment: str,
     student: str,
-    notes: list[str],
-    notebook: NotebookNode | None,
-    release: NotebookNode | None,
+    notebook: NotebookNode,
+    release: NotebookNode,
+    by_hand: dict[str, float],
 ) -> str:
-    """The feedback page of an autograded notebook, after nbgrader's GetGrades; or the notes only.
+    """The feedback page of an autograded notebook, after nbgrader's GetGrades.
 
     Of cells that are locked it shows what is in the release, and of what they did one line.
+    by_hand holds the points of the answers that nobody has read yet.
     """
-    cells: list[dict] = []
-    if notebook is not None:
-        ours = [cell for cell in release.cells if "nbgrader" in cell.metadata]
-        public = {cell.metadata.nbgrader.grade_id: cell.source for cell in ours}
-        shown = "\n".join(cell.source for cell in release.cells)
-        tests = [cell for cell in notebook.cells if utils.is_locked(cell)]
-        lines = {line.strip() for cell in tests for line in cell.source.splitlines()}
-        hidden = {line for line in lines if len(line) > 8 and line not in shown}
-        cells = [view(cell, public, hidden) for cell in notebook.cells]
+    ours = [cell for cell in release.cells if "nbgrader" in cell.metadata]
+    public = {cell.metadata.nbgrader.grade_id: cell.source for cell in ours}
+    shown = "\n".join(cell.source for cell in release.cells)
+    tests = [cell for cell in notebook.cells if utils.is_locked(cell)]
+    lines = {line.strip() for cell in tests for line in cell.source.splitlines()}
+    hidden = {line for line in lines if len(line) > 8 and line not in shown}
+    cells = [view(cell, public, hidden, by_hand) for cell in notebook.cells if cell.id != "set-up"]
     graded = [cell for cell in cells if cell["points"] is not None]
     return PAGE.render(
         assignment=assignment,
         student=student,
-        notes=notes,
+        notes=notebook.metadata.notes,
         cells=cells,
-        score=sum(cell["number"] or 0 for cell in graded),
+        score=sum(cell["number"] for cell in graded),
         points=sum(cell["points"] for cell in graded),
-        by_hand=sum(cell["points"] for cell in graded if cell["number"] is None),
+        by_hand=sum(by_hand.values()),
     )
 
 
-def view(cell: NotebookNode, public: dict[str, str], hidden: set[str]) -> dict:
+def view(
+    cell: NotebookNode, public: dict[str, str], hidden: set[str], by_hand: dict[str, float]
+) -> dict:
     """What the page shows of a cell."""
     about = cell.metadata.get("nbgrader", {})
     name = about.get("grade_id", "")
-    points = about.get("points") if utils.is_grade(cell) or utils.is_task(cell) else None
-    number = about.get("score")
+    number = about.get("score", 0)
     seen = {
         "name": name,
-        "points": points,
+        "points": about.get("points") if utils.is_grade(cell) or utils.is_task(cell) else None,
         "number": number,
-        "score": "to be graded by hand," if number is None else f"{number:g}",
+        "score": "to be graded by hand," if name in by_hand else f"{number:g}",
         "comment": about.get("comment"),
         "source": public[name] if utils.is_locked(cell) else cell.source,
         "outputs": [],

@@ -200,6 +200,9 @@ def test_feedback_for_each_and_no_hidden_test_in_it(rows, course):
     assert "quotes a hidden test" in html["quoting"]
     assert "stopped after 6 s" in html["loop"] and "KeyboardInterrupt" not in html["loop"]
     assert "not graded" in html["html"]
+    assert "<strong>70 of 100 points</strong>, and 30 points are still" in html["a_right"]
+    assert "why: to be graded by hand, of 30" in html["a_right"]
+    assert "<strong>0 of 100 points</strong>." in html["a_untouched"]
 
 
 def test_feedback_runs_nothing_and_asks_nobody(rows, course):
