@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from grading import sandbox
@@ -110,3 +111,12 @@ def test_only_harmless_kinds_of_output_are_kept():
     data = {"text/html": "<b>", "application/javascript": "1", "text/plain": "x"}
     kept = sandbox.checked({"output_type": "execute_result", "data": data})
     assert kept.data == {"text/plain": "x"}
+
+
+@pytest.mark.parametrize("kind", walls_here())
+def test_no_child_is_left(kind):
+    start = "import subprocess\nsubprocess.Popen(['setsid', 'sleep', '86398']).pid"
+    run = sandbox.run([start], walls=kind)
+    assert texts(run)[0].isdigit()
+    running = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert not [command for command in running if "86398" in command]
