@@ -119,6 +119,22 @@ def page(saved: Saved, key: str, folder: str, first: str) -> str:
     )
 
 
+def place(saved: Saved, key: str, folder: Path, address: str) -> str:
+    """Write the frames into ``folder``, which a page finds at ``address``; return the rest as HTML.
+
+    Raises
+    ------
+    ValueError
+        If the notebook holds an explorer of an older kind.
+    """
+    frames = [themed(svg, alt, f"{key}-") for alt, svg in saved.frames()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, frame in enumerate(frames):
+        script = f"document.currentScript.frame = {json.dumps(frame, ensure_ascii=False)};\n"
+        (folder / f"{i}.js").write_text(script, encoding="utf-8", newline="\n")
+    return page(saved, key, address, frames[saved.first()]) + dark_style("".join(frames))
+
+
 def embed(app: Sphinx, document: nodes.document, name: str) -> None:
     """Put the explorers of a notebook into its page, and their frames beside it."""
     if app.builder.format != "html":
@@ -132,20 +148,14 @@ def embed(app: Sphinx, document: nodes.document, name: str) -> None:
         if model not in saved:
             logger.warning("this widget is not an explorer", location=node)
             continue
-        key = f"explorer-{number}"
+        folder = f"{FOLDER}/{name}-{number}"
+        address = "../" * name.count("/") + folder
         try:
-            frames = [themed(svg, alt, f"{key}-") for alt, svg in saved[model].frames()]
+            html = place(saved[model], f"explorer-{number}", Path(app.outdir, folder), address)
         except ValueError as error:
             logger.warning(str(error), location=node)
             continue
-        folder = Path(FOLDER, f"{name}-{number}")
-        Path(app.outdir, folder).mkdir(parents=True, exist_ok=True)
-        for i, frame in enumerate(frames):
-            script = f"document.currentScript.frame = {json.dumps(frame, ensure_ascii=False)};\n"
-            Path(app.outdir, folder, f"{i}.js").write_text(script, encoding="utf-8", newline="\n")
-        local = "../" * name.count("/") + folder.as_posix()
-        html = page(saved[model], key, local, frames[saved[model].first()])
-        node.replace_self(nodes.raw(text=html + dark_style("".join(frames)), format="html"))
+        node.replace_self(nodes.raw(text=html, format="html"))
     # The page does without the widgets' state.
     scripts = app.env.nb_metadata[name].get("js_files", {})
     scripts.pop("ipywidgets_state", None)
