@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: help book notebooks offline pdf site test units test-newest lint links outputs data bench \
+.PHONY: help book notebooks quizzes offline pdf site test units test-newest lint links outputs data bench \
 	dist serve lock push-notebooks clean
 
 help: ## List the targets
@@ -14,6 +14,9 @@ book: .venv/book ## Build the site into _build/html; a warning is an error
 
 notebooks: book ## Write run copies of the chapters, which need no book, into _build/notebooks
 	$(BIN)/jupyter-book build . -W -n --keep-going --builder custom --custom-builder notebooks
+
+quizzes: .venv/test ## Write the quizzes for learning platforms (GIFT and QTI) into _build/quizzes
+	$(BIN)/python book/_extensions/quiz_files.py
 
 offline: book ## Pack the site for people without network into _build/nnlab-offline.zip
 	$(BIN)/python tests/offline.py
