@@ -3,8 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: help book notebooks offline pdf site test units test-newest lint links outputs data bench \
-	dist serve lock push-notebooks clean
+.PHONY: help book notebooks quizzes slides offline pdf site test units test-grading test-newest lint \
+	links outputs data assignments grade bench dist serve lock push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -14,6 +14,9 @@ book: .venv/book ## Build the site into _build/html; a warning is an error
 
 notebooks: book ## Write run copies of the chapters, which need no book, into _build/notebooks
 	$(BIN)/jupyter-book build . -W -n --keep-going --builder custom --custom-builder notebooks
+
+quizzes: .venv/test ## Write the quizzes for learning platforms (GIFT and QTI) into _build/quizzes
+	$(BIN)/python book/_extensions/quiz_files.py
 
 offline: book ## Pack the site for people without network into _build/nnlab-offline.zip
 	$(BIN)/python tests/offline.py
@@ -39,6 +42,9 @@ units: .venv/test ## Test the engine and the chapters only
 	$(BIN)/pytest --ignore-glob '*/test_browser.py' --ignore-glob '*/test_site.py' \
 		--ignore-glob '*/test_pages.py' --ignore-glob '*/test_run_copies.py'
 
+test-grading: .venv/test ## Test the grading, on Linux: hostile submissions, leaks (1 minute)
+	$(BIN)/pytest --numprocesses 2 tests/grading
+
 test-newest: ## Test with the newest versions that pyproject.toml allows, in an environment apart
 	$(PYTHON) -m venv _build/newest
 	_build/newest/bin/python -m pip install --quiet --upgrade -e ".[book,test]"
@@ -60,6 +66,14 @@ outputs: .venv/book ## Re-run every chapter and save its outputs
 
 data: .venv/book ## Download MNIST once
 	$(BIN)/python -m nnlab.datasets
+
+# COURSE is nbgrader's course folder; the gradebook is in it, so keep it.
+COURSE ?= course
+assignments: .venv/instructors ## Write the students' versions and a zip of each into COURSE=course
+	PYTHONPATH=book/_extensions $(BIN)/python -m grading assignments --course "$(COURSE)"
+
+grade: .venv/instructors ## Grade a folder of <student>/<assignment>/: SUBMISSIONS=folder
+	$(BIN)/python -m grading grade $(if $(SUBMISSIONS),"$(SUBMISSIONS)") --course "$(COURSE)"
 
 bench: .venv/test ## Time the engine
 	$(BIN)/python tests/bench.py
@@ -109,6 +123,10 @@ clean: ## Remove the site, the caches and .venv
 		'Python 3.11 or newer is needed. Name one that you have: make PYTHON=python3.12 ...'; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+.venv/instructors: .venv/book pyproject.toml
+	$(BIN)/python -m pip install --quiet -e ".[instructors]"
 	@touch $@
 
 .venv/test: .venv/book tests/requirements.txt

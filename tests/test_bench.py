@@ -37,6 +37,10 @@ def test_benchmarks_are_no_older_than_the_engine():
         ("    >>> f(1)\n    2\n", ""),
         ("\n\n\ndef", "\n\n\n# f:\ndef"),
         ("\n\n\ndef", "\n\ndef"),
+        ("def f(x)", 'def f(x: "int | float") -> dict[str, int]'),
+        ("def f(x)", "def f(\n    x: int,\n) -> tuple[\n    int, str\n]"),
+        ("X = {", "X: dict[str, int] = {"),
+        ("X = {", "Ω: int\nX = {"),
     ],
 )
 def test_words_do_not_count(old, new):
@@ -44,7 +48,10 @@ def test_words_do_not_count(old, new):
     assert bench.code_of(SOURCE.replace(old, new)) == bench.code_of(SOURCE)
 
 
-@pytest.mark.parametrize(("old", "new"), [("x + 1", "x + 2"), ('"a"', '"b"'), ("f(x)", "f(y)")])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("x + 1", "x + 2"), ('"a"', '"b"'), ("f(x)", "f(y)"), ("f(x)", "f(x: int = 1)")],
+)
 def test_code_counts(old, new):
     assert bench.code_of(SOURCE.replace(old, new)) != bench.code_of(SOURCE)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import npm
 import pdf
 import pytest
+import quizzes
 from explorers import Saved
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from pypdf import PdfReader
@@ -36,11 +37,17 @@ def browser():
 
 @pytest.fixture(scope="module")
 def address():
-    """The start of the addresses of the site, by protocol."""
+    """The start of the addresses of the site, by protocol; served as PUBLISHING.md proposes."""
+    advice = (ROOT / ".github" / "PUBLISHING.md").read_text(encoding="utf-8")
+    policy = re.search(r'Content-Security-Policy "(.+?)" always', advice)[1]
 
     class Handler(SimpleHTTPRequestHandler):
         def log_message(self, *args):
             pass
+
+        def end_headers(self):  # what it forbids is an error of the page, in its console
+            self.send_header("Content-Security-Policy", policy)
+            super().end_headers()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=built()))
     thread = threading.Thread(target=server.serve_forever)
@@ -109,11 +116,12 @@ LETTERS = """() => [...document.querySelectorAll('.nnlab-figure')].flatMap(figur
     return [size, `${size.toFixed(1)} px: ${text.textContent}, ${figure.ariaLabel}`];
   });
 }).filter(([size]) => size < 10.99).map(([, text]) => text)"""
-AXE = """async rules => {
+AXE = """async ([rules, where = document]) => {
   // A figure is one thing with a name: its parts only take time.
   for (const figure of document.querySelectorAll('.nnlab-figure')) figure.replaceChildren();
   // preload would ask for the style sheets again, for a rule on pages locked to one orientation.
-  const found = await axe.run({ preload: false, resultTypes: ['violations'], runOnly: rules });
+  const found = await axe.run(
+    where, { preload: false, resultTypes: ['violations'], runOnly: rules });
   return found.violations.flatMap(rule => rule.nodes.map(
     node => `${rule.id}: ${node.html.slice(0, 200)} ${node.failureSummary}`));
 }"""
@@ -170,7 +178,7 @@ def visit(browser, address, axe):
                 fact["cut", view] = page.evaluate(CUT, CONTENT)
                 fact["code", view] = page.evaluate(CUT, CODE)
                 fact.setdefault("letters", page.evaluate(LETTERS))
-            fact["axe", view] = page.evaluate(AXE, RULES)
+            fact["axe", view] = page.evaluate(AXE, [RULES])
     page.close()
     return record, facts
 
@@ -254,6 +262,63 @@ def test_the_start_page_leads_to_the_book_and_its_search(browser, address):
     expect(page.locator("#search-results li a").first).to_be_visible()
     page.close()
     assert record.errors == record.foreign == []
+
+
+# --------------------------------------------------------------------------- quizzes
+
+QUIZZES = sorted(path.stem for path in ROOT.glob("book/quizzes/*.yml"))
+
+
+def explained(question: Locator, number: int, right: bool) -> None:
+    """Check that a choice, and no other, is explained where a screen reader announces it."""
+    words = ("Right.", "Not quite.") if right else ("Not quite.", "Right.")
+    said = question.get_by_role("status").get_by_role("paragraph")  # only what can be seen
+    expect(said).to_have_count(1)
+    expect(said).to_have_attribute("data-choice", str(number))
+    expect(said).to_contain_text(words[0])
+    assert words[1] not in question.aria_snapshot()
+
+
+@pytest.mark.parametrize("name", QUIZZES)
+def test_a_quiz_answers_without_scripts(browser, address, name):
+    record = Record(address["file"])
+    page = browser.new_context(java_script_enabled=False).new_page()
+    record.listen(page)
+    page.goto(f"{address['file']}/book/{name}.html")
+    asked = quizzes.questions(ROOT / quizzes.FOLDER / f"{name}.yml")
+    shown = page.get_by_role("group").filter(has=page.get_by_role("radio")).all()
+    for question, (number, each) in zip(shown, enumerate(asked, 1), strict=True):
+        rights = [choice.get("right", False) for choice in each["choices"]]
+        radios = question.get_by_role("radio")
+        expect(radios).to_have_count(len(rights))
+        expect(question).to_have_accessible_name(re.compile(rf"^Question {number}\. "))
+        expect(question.get_by_role("status")).to_have_count(1)  # there before it has to speak
+        expect(question.get_by_role("status").get_by_role("paragraph")).to_have_count(0)
+        question.locator("label").last.click(position={"x": 30, "y": 12})  # its text, by mouse
+        explained(question, len(rights), rights[-1])
+        for place, right in enumerate(rights, 1):  # from the last, down leads to the first
+            page.keyboard.press("ArrowDown")
+            expect(radios.nth(place - 1)).to_be_checked()
+            explained(question, place, right)
+            formulas = each["choices"][place - 1]["why"].count("$") // 2
+            expect(question.get_by_role("status").get_by_role("math")).to_have_count(formulas)
+    page.context.close()
+    assert record.errors == record.foreign == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), VIEWS.values(), ids=VIEWS)
+def test_axe_finds_nothing_in_an_answered_quiz(browser, address, axe, scheme, width):
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    for name in QUIZZES:
+        page.goto(f"{address['file']}/book/{name}.html")
+        page.add_script_tag(path=axe)
+        for quiz in page.locator("fieldset.quiz").all():
+            for radio in quiz.get_by_role("radio").all()[:2]:  # right and wrong ones
+                radio.check()
+                assert page.evaluate(CUT, "fieldset.quiz, fieldset.quiz *") == []
+        assert page.locator("p.right:visible").count() and page.locator("p.wrong:visible").count()
+        assert page.evaluate(AXE, [RULES, "fieldset.quiz"]) == []
+    page.close()
 
 
 # --------------------------------------------------------------------------- explorers

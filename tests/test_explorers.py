@@ -169,7 +169,7 @@ def test_numbers_slide_and_names_are_on_a_menu():
         (["×", "<b>"], ["×", "<b>"]),
         ({"near": object(), "far": None}, ["near", "far"]),
     ],
-    ids=str,
+    ids=["floats", "float32", "whole numbers", "a generator", "names", "a mapping"],
 )
 def test_what_a_value_looks_like(values, shown):
     calls = []

@@ -108,7 +108,7 @@ def test_paper_is_dark_and_ink_is_pale():
     assert greys == sorted(greys, reverse=True)
 
 
-@pytest.mark.parametrize("color", {*plots.COLORS.values(), *plots.CLASSES})
+@pytest.mark.parametrize("color", sorted({*plots.COLORS.values(), *plots.CLASSES}))
 def test_every_colour_stands_out_from_dark_paper(color):
     assert contrast(figures.dark(color[1:].lower()), PAPER) > 3
 

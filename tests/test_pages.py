@@ -19,7 +19,7 @@ WORDS_A_MINUTE, LONGEST = 200, 40
 # What a reader may leave out, and what takes a minute of its own.
 OPTIONAL = "details, section.deeper, .exercise, .solution, .admonition.dropdown, a.headerlink"
 STOPS = "div.math, figure, .nnlab-explorer, .admonition.tip"
-UNREAD = re.compile(r"exercises|further reading", re.IGNORECASE)
+UNREAD = re.compile(r"check yourself|exercises|further reading", re.IGNORECASE)
 
 
 @cache
@@ -63,6 +63,14 @@ def test_stated_minutes_are_those_of_the_core_path(chapter):
     measured = minutes(page)
     assert stated(page) == 5 * math.ceil(measured / 5), f"it takes {measured:.1f} minutes"
     assert stated(page) <= LONGEST
+
+
+def test_the_guide_states_the_minutes_of_the_chapters():
+    rows = article("instructors").select("tr:has(> td:first-child a)")
+    guide = {row.a["href"].removesuffix(".html"): row.get_text(" ") for row in rows}
+    assert sorted(guide) == CHAPTERS
+    for chapter, text in guide.items():
+        assert f" {stated(article(chapter))} min" in text
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

@@ -93,9 +93,6 @@ def words_of_page(html: str) -> list[str]:
         output.extend(captions)
     for control in article.select("a.headerlink, details.hide > summary"):
         control.decompose()
-    for quiz in article.select("fieldset.quiz"):
-        for letter, choice in zip("abcdef", quiz.select("label"), strict=False):
-            choice.insert(0, f"{letter}) ")
     for formula in article.select("math"):
         formula.replace_with(formula.find("annotation").text)
     for number in article.select("span.eqno"):

@@ -532,6 +532,26 @@ def test_one_that_explodes_does_not_stop_the_others(dtype):
     assert not np.isfinite(history.test_loss[-1, 1])
 
 
+@pytest.mark.parametrize("ensemble", [(), (1,), (3,), (120,)], ids=str)
+def test_one_that_would_come_back_is_given_up_alone_and_among_others(ensemble):
+    """The square of the error overflows, its slope does not, and one step would mend it."""
+    net = MLP((1, 1), "identity", "zeros", rng=rng(), ensemble=ensemble, dtype="float32")
+    first = (0,) * len(ensemble)
+    net.W[0][first] = 1e20
+    arguments = [[1.0]], [[0.0]], "mean_squared_error", SGD(0.5)
+    history = fit(net, *arguments, epochs=5, test=([[1.0]], [[0.0]]))
+    assert history.diverged[first]
+    assert history.diverged_at[first] == 0
+    assert np.isinf(history.loss[(0, *first)])
+    assert np.isnan(history.loss[(slice(1, None), *first)]).all()
+    assert np.isnan(history.test_loss[(-1, *first)])
+    assert np.isnan(net.theta[first]).all()
+    assert history.diverged.sum() == 1
+    if history.diverged.size > 1:
+        assert np.isfinite(net.theta[1:]).all()
+        assert history.steps == 5
+
+
 def test_a_network_that_starts_in_overflow_is_reported():
     net = MLP((3, 6, 5, 2), "relu", initializers.normal(1e150), rng=rng())
     _, X, y = problem("mean_squared_error")

@@ -128,9 +128,16 @@ def place(node: nodes.Element) -> int:
     return [each for each in node.parent if type(each) is type(node)].index(node) + 1
 
 
+def letter(which: int) -> str:
+    """What a choice is called; its explanation too, on paper."""
+    return f'<span class="quiz-letter">{"abcdef"[which - 1]}) </span>'
+
+
 def visit_choice(self, node: quiz_choice) -> None:
     key, which = node.parent["key"], place(node)
-    self.body.append(f'<label><input type="radio" name="{key}" value="{which}"><span>')
+    self.body.append(
+        f'<label><input type="radio" name="{key}" value="{which}"><span>{letter(which)}'
+    )
 
 
 def depart_choice(self, node: quiz_choice) -> None:
@@ -143,10 +150,8 @@ def visit_answer(self, node: quiz_answer) -> None:
         self.body.append('<div class="quiz-answers" role="status">')
     word = "Right." if node["right"] else "Not quite."
     kind = "right" if node["right"] else "wrong"
-    letter = "abcdef"[which - 1]
     self.body.append(
-        f'<p class="{kind}" data-choice="{which}"><span class="quiz-letter">{letter}) </span>'
-        f"<strong>{word}</strong> "
+        f'<p class="{kind}" data-choice="{which}">{letter(which)}<strong>{word}</strong> '
     )
 
 

@@ -9,81 +9,24 @@ without outputs. Its first cell installs what is missing.
 * The site has a copy beside each page, and its download button leads there.
 """
 
-import ast
-import json
 import posixpath
-import re
 import shutil
-import sys
-from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import nbformat
 from docutils import nodes
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from packaging.requirements import Requirement
 from sphinx.application import Sphinx
 from sphinx.builders import Builder
 from sphinx.util import logging
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
 
 from plain_markdown import PlainMarkdown, escaped, folded
+from set_up import set_up_cell
 
 LOGGER = logging.getLogger(__name__)
 
 HIDDEN = {"hide-input", "hide-cell"}
-SET_UP = """\
-# Installs what is missing, and says nothing if all is there.
-import importlib
-import subprocess
-import sys
-from importlib.metadata import distributions
-from importlib.util import find_spec
-from pathlib import Path
-
-NEEDS = {needs}
-ENGINE = {engine!r}  # where the course has its address
-
-for folder in [Path.cwd(), *Path.cwd().parents]:  # a clone of the course has nnlab in src
-    if not find_spec("nnlab") and (folder / "src" / "nnlab" / "network.py").is_file():
-        sys.path.append(str(folder / "src"))
-installed = {{(one.name or "").lower().replace("_", "-") for one in distributions()}}
-missing = [need for name, need in NEEDS.items() if name not in installed]
-if not find_spec("nnlab"):
-    wheels = sorted(str(path) for path in Path.cwd().glob("nnlab-*.whl"))
-    missing += wheels[-1:] or [ENGINE]
-if "" in missing:
-    raise ModuleNotFoundError(
-        "nnlab, the engine of this course, is not here. Put its wheel beside this notebook, or "
-        "open the notebook inside of a clone of the course."
-    )
-if missing:
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", *missing])
-    importlib.invalidate_caches()
-"""
-
-
-def needs(code: list[str]) -> dict[str, str]:
-    """What nnlab and the code import, by distribution, as pip wants it."""
-    found = {}
-    for requirement in map(Requirement, requires("nnlab")):
-        if requirement.marker is None:
-            found[requirement.name] = str(requirement)
-    modules = packages_distributions()
-    for node in (node for source in code for node in python(source).body):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module] if isinstance(node, ast.ImportFrom) else []
-        for name in (name.partition(".")[0] for name in names):
-            if name not in sys.stdlib_module_names:
-                package = modules[name][0].lower().replace("_", "-")
-                found.setdefault(package, package)
-    found.pop("nnlab", None)
-    return dict(sorted(found.items()))
-
-
-def python(source: str) -> ast.Module:
-    """The syntax tree of a cell; IPython's % and ! lines count as nothing."""
-    return ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", source, flags=re.MULTILINE))
 
 
 class RunCopy:
@@ -100,12 +43,7 @@ class RunCopy:
     def notebook(self, document: nodes.document, engine: str) -> nbformat.NotebookNode:
         self.flow(document.children, 0)
         self.close()
-        packages = json.dumps(needs(self.code()), indent=4)
-        set_up = new_code_cell(
-            SET_UP.format(needs=packages, engine=engine).rstrip(),
-            id="set-up",
-            metadata={"jupyter": {"source_hidden": True}},
-        )
+        set_up = set_up_cell(self.code(), engine)
         known = ("kernelspec", "language_info")
         metadata = {key: self.source.metadata[key] for key in known if key in self.source.metadata}
         return new_notebook(cells=[set_up, *self.cells], metadata=metadata)

@@ -184,8 +184,8 @@ class _Run:
 
     def __iter__(self) -> Iterator[bool]:
         """Take all steps; yield whether a callback wants to see the whole ensemble now."""
-        job, every = self.job, self.job.evaluate_every
-        step = self.optimizer.start(self.net.theta)
+        job, theta, every = self.job, self.net.theta, self.job.evaluate_every
+        step = self.optimizer.start(theta)
         gradients = {size: job.loss.start_(each.logits) for size, each in self.signals.items()}
         self._look()
         if job.wanted_by(0):
@@ -197,22 +197,25 @@ class _Run:
             gradients[self.size](signals.logits, y, value, signals.dZ[-1])
             self.net.backward_into(signals)
             step(signals.dtheta)
-            lost = ~np.isfinite(value)
-            if lost.any():
-                self.diverged_at[lost & (self.diverged_at < 0)] = self.taken
+            if not np.isfinite(value).all():
+                self._give_up(~np.isfinite(value))
             self.taken += 1
             job.tick()
             if job.callbacks and job.wanted_by(self.taken):
                 yield True
-            if lost.any() and (self.diverged_at >= 0).all():
+            if (self.diverged_at >= 0).all():
                 break
             if self.taken % every == 0 and self.taken < len(self.values):
                 self._look()
             if self.taken % TURN == 0:
                 yield False
-        broken = ~np.isfinite(self.net.theta).all(-1)
-        self.diverged_at[broken & (self.diverged_at < 0)] = self.taken
+        self._give_up(~np.isfinite(theta).all(-1))
         self._look()
+
+    def _give_up(self, lost: np.ndarray | np.bool) -> None:
+        """Note which networks diverged now. They stay NaN, alone as well as among others."""
+        self.diverged_at[lost & (self.diverged_at < 0)] = self.taken
+        self.net.theta[lost] = np.nan
 
     def _look(self) -> None:
         if self.job.test is not None:
@@ -310,8 +313,9 @@ def fit(
     Returns
     -------
     History
-        A network that stops being finite is reported in ``diverged``, without a warning;
-        training ends when all of them did.
+        A network whose loss or parameters stop being finite is given up: it is reported in
+        ``diverged``, without a warning, and its parameters and its losses are NaN from then on.
+        Training ends when all of them did.
 
     Raises
     ------

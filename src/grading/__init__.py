@@ -1,0 +1,1 @@
+"""For instructors: release the assignments and grade what comes back (not part of the engine)."""

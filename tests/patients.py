@@ -1,0 +1,157 @@
+"""The sick networks of the assignments: how their statistics were made."""
+
+from dataclasses import replace
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from nnlab import activations, datasets, diagnostics, losses
+from nnlab import initializers as inits
+from nnlab.network import MLP
+from nnlab.optimizers import SGD
+from nnlab.training import Snapshots, evaluate, fit
+
+
+def logistic() -> dict:
+    """Loss, sizes of the gradient and of θ, and accuracy, after 0, 1, 10, 100 and 1,000 steps."""
+    overlapping = datasets.blobs(np.random.default_rng(0), 200, distance=2)
+    apart = datasets.blobs(np.random.default_rng(0), 200, distance=9)
+    far = overlapping[0] + 10, overlapping[1]
+    data = {"A": (overlapping, 60), "B": (apart, 1), "C": (far, 0.01), "D": (overlapping, -0.1)}
+    found = {}
+    for name, ((X, y), lr) in data.items():
+        theta, rows = np.zeros(3), []
+        net = MLP((2, 1), init="zeros", rng=np.random.default_rng(0))
+        for step in range(1001):
+            value, signals = net.with_theta(theta).gradient(X, y, "binary_cross_entropy")
+            if step in (0, 1, 10, 100, 1000):
+                right = losses.binary_cross_entropy.accuracy(signals.logits, y)
+                norm = np.linalg.norm
+                rows.append((value, norm(signals.dtheta), norm(theta), right))
+            theta = theta - lr * signals.dtheta
+        found[name] = dict(
+            zip(("loss", "gradient", "theta", "accuracy"), np.transpose(rows), strict=True)
+        )
+    return found
+
+
+def hidden_units() -> dict:
+    """Loss, different units, sizes of dW1 and dW2, and zeros, after 0, 1, 10, 2,000 steps."""
+    starts = {
+        "A": ("tanh", ["xavier_normal", "zeros"], "zeros"),
+        "B": ("relu", inits.normal(), inits.constant(-10)),
+        "C": ("tanh", inits.constant(0.5), "zeros"),
+        "D": ("tanh", "zeros", "zeros"),
+    }
+    X, y = datasets.xor()
+    found = {}
+    for name, (activation, init, bias) in starts.items():
+        rng = np.random.default_rng(0)
+        net = MLP((2, 8, 1), activation, init, bias_init=bias, rng=rng)
+        seen = Snapshots([0, 1, 10, 2000])
+        fit(net, X, y, "binary_cross_entropy", SGD(0.5), epochs=2000, callbacks=[seen])
+        rows = []
+        for theta in seen.theta:
+            one = net.with_theta(theta)
+            value, signals = one.gradient(X, y, "binary_cross_entropy")
+            stats = diagnostics.layer_stats(signals.A[:1], activation)
+            size = [np.sqrt(np.square(dW).mean()) for dW in signals.dW]
+            rows.append((value, len(diagnostics.twins(one, 0)), *size, stats.zero[0]))
+        keys = ("loss", "different units", "dW1", "dW2", "zeros")
+        found[name] = dict(zip(keys, np.transpose(rows), strict=True))
+    return found
+
+
+def deep() -> dict:
+    """Sizes of z and dz, zeros and saturation in layers 1, 10, 20 and 30 of nets of width 50."""
+    n = 50
+    starts = {
+        "A": ("sigmoid", inits.xavier_normal(), "zeros"),
+        "B": ("tanh", inits.normal(3 / np.sqrt(n)), "zeros"),
+        "C": ("relu", inits.he_normal(), inits.constant(-1)),
+        "D": ("tanh", inits.normal(0.5 / np.sqrt(n)), "zeros"),
+    }
+    found = {}
+    for name, (activation, init, bias) in starts.items():
+        rng = np.random.default_rng(0)
+        net = MLP((n,) * 32, activation, init, bias_init=bias, rng=rng)
+        signals = net.forward(rng.standard_normal((100, n)))
+        net.backward(signals, rng.standard_normal((100, n)))
+        at = np.array([0, 9, 19, 29])
+        A = diagnostics.layer_stats(signals.A[:-1], activation)
+        rms = [diagnostics.layer_stats(each).rms[at] for each in (signals.Z, signals.dZ)]
+        keys = ("z", "dz", "zeros", "saturated")
+        found[name] = dict(
+            zip(keys, (*rms, A.zero[at], np.nan_to_num(A.saturated[at])), strict=True)
+        )
+    return found
+
+
+def schemes() -> dict:
+    """E[a²] over E[x²], and E[dz²] over that of the last layer, medians over 20 ReLU networks."""
+    relu = activations.relu
+    broken = replace(relu, slope=lambda Z, A, out: np.copyto(out, relu(Z) >= 0))
+    equal, shrinking = (256,) * 7, (1600, 800, 400, 200, 100, 50, 25)
+    starts = {
+        "A": (shrinking, relu, inits.variance_scaling(2, "fan_out", "normal")),
+        "B": (equal, broken, inits.he_normal()),
+        "C": (equal, relu, inits.lecun_normal()),
+        "D": (equal, relu, inits.uniform(np.sqrt(2 / 256))),
+    }
+    found = {}
+    for name, (sizes, phi, init) in starts.items():
+        rng = np.random.default_rng(0)
+        net = MLP(sizes, phi, init, rng=rng, ensemble=20)
+        X = rng.standard_normal((20, sizes[0]))
+        signals = net.forward(X)
+        net.backward(signals, rng.standard_normal(signals.logits.shape))
+        up = diagnostics.layer_stats(signals.A[:-1]).rms ** 2 / np.square(X).mean()
+        down = diagnostics.layer_stats(signals.dZ).rms ** 2
+        found[name] = {
+            "widths": sizes,
+            "a": np.median(up, axis=1),
+            "dz": np.median(down / down[-1], axis=1),
+        }
+    return found
+
+
+def digits() -> dict:
+    """Loss, accuracy, size of z and saturation in the first layer, after 0, 1, 5 and 20 epochs."""
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:1000], y[:1000]
+    scaled = (X - X.mean()) / X.std()
+    shuffled = np.random.default_rng(1).permutation(y)
+    runs = {
+        "A": (scaled, y, "xavier_normal", 8.0),
+        "B": (scaled, shuffled, "xavier_normal", 0.1),
+        "C": (X * 255 / 16, y, "xavier_normal", 0.1),
+        "D": (scaled, y, inits.normal(0.001), 0.1),
+    }
+    found = {}
+    for name, (inputs, labels, init, lr) in runs.items():
+        rng = np.random.default_rng(0)
+        net = MLP((64, 50, 50, 50, 10), "tanh", init, rng=rng)
+        seen = Snapshots([0, 20, 100, 400])
+        fit(
+            net,
+            inputs,
+            labels,
+            "softmax_cross_entropy",
+            SGD(lr),
+            epochs=20,
+            batch_size=50,
+            rng=rng,
+            callbacks=[seen],
+        )
+        rows = []
+        for theta in seen.theta:
+            one = net.with_theta(theta)
+            value, right = evaluate(one, inputs, labels, "softmax_cross_entropy")
+            signals = one.forward(inputs)
+            z = diagnostics.layer_stats(signals.Z[:1]).rms[0]
+            saturated = diagnostics.layer_stats(signals.A[:1], "tanh").saturated[0]
+            rows.append((value, right, z, saturated))
+        found[name] = dict(
+            zip(("loss", "accuracy", "z", "saturated"), np.transpose(rows), strict=True)
+        )
+    return found
