@@ -24,7 +24,7 @@ offline: book ## Pack the site for people without network into _build/nnlab-offl
 pdf: offline .venv/test ## Print the book into _build/nnlab.pdf (needs Chromium)
 	$(BIN)/python tests/pdf.py
 
-slides: .venv/slides ## Make slides of the chapters in _build/slides
+slides: .venv/instructors ## Build the slides of the chapters into _build/slides
 	$(BIN)/python tests/slides.py
 
 # With the site's address in SITE_URL and the repository's in REPOSITORY_URL; see _config.yml.
