@@ -37,7 +37,8 @@ MEASURE = """([width, height, smallest, label, figure]) => {
   }
   for (const text of slide.querySelectorAll('svg text')) {
     const scale = text.ownerSVGElement.getScreenCTM().a;
-    if (parseFloat(getComputedStyle(text).fontSize) * scale < label) found.push(`${text.textContent} in a figure is small`);
+    if (parseFloat(getComputedStyle(text).fontSize) * scale < label)
+      found.push(`${text.textContent} in a figure is small`);
   }
   const bottoms = parts.filter(part => part.parentElement === slide && part.checkVisibility())
     .map(part => part.getBoundingClientRect());
@@ -142,6 +143,8 @@ def test_an_explorer_answers_on_its_slide_and_keeps_the_arrow_keys(page, built):
         " !== before",
         arg=before,
     )
+    page.locator("section.present section.present select").focus()
+    page.keyboard.press("ArrowRight")
     assert page.evaluate("Reveal.getIndices().h") == number
 
 
