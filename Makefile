@@ -40,7 +40,8 @@ test: .venv/test ## Test the engine and every cell of every chapter
 # are another machine's.
 units: .venv/test ## Test the engine and the chapters only
 	$(BIN)/pytest --ignore-glob '*/test_browser.py' --ignore-glob '*/test_site.py' \
-		--ignore-glob '*/test_pages.py' --ignore-glob '*/test_run_copies.py'
+		--ignore-glob '*/test_pages.py' --ignore-glob '*/test_run_copies.py' \
+		--ignore-glob '*/test_slides.py'
 
 test-grading: .venv/test ## Test the grading, on Linux: hostile submissions, leaks (1 minute)
 	$(BIN)/pytest --numprocesses 2 tests/grading

@@ -129,13 +129,6 @@ class Explorer(Picture):
         return explorers.place(saved, key, Path(self.env.app.outdir, folder), folder)
 
 
-def depend(app: Sphinx, name: str, _source: list[str]) -> None:
-    """Make a deck anew when its chapter has changed."""
-    path = BOOK / f"{name}.ipynb"
-    if path.exists():
-        app.env.note_dependency(str(path))
-
-
 def setup(app: Sphinx) -> dict:
     app.add_role("number", Number())
     app.add_role("exercise", Exercise())
