@@ -24,6 +24,9 @@ offline: book ## Pack the site for people without network into _build/nnlab-offl
 pdf: offline .venv/test ## Print the book into _build/nnlab.pdf (needs Chromium)
 	$(BIN)/python tests/pdf.py
 
+slides: .venv/slides ## Make slides of the chapters in _build/slides
+	$(BIN)/python tests/slides.py
+
 # With the site's address in SITE_URL and the repository's in REPOSITORY_URL; see _config.yml.
 site: pdf notebooks ## Build all that is published into _build/site
 	rm -rf _build/site

@@ -12,13 +12,14 @@ DECKS = sorted(path.stem for path in slides.SOURCE.glob("0*.md"))
 WIDTH, HEIGHT = 1280, 720
 FOOT = 28  # pixels below all that a slide says: the number of the slide and the progress bar
 SMALLEST = 24  # pixels of a letter: a thirtieth of the height
+LABEL = 19  # and of one in a figure
 FIGURE = 380  # pixels that a figure needs at least
 
 # Of sphinx-revealjs's own making.
 pytestmark = pytest.mark.filterwarnings("ignore:.*RevealjsHTMLBuilder.css_files' is deprecated")
 
 # What is wrong with the slide that is shown.
-MEASURE = """([width, height, smallest, figure]) => {
+MEASURE = """([width, height, smallest, label, figure]) => {
   const slide = Reveal.getCurrentSlide(), found = [];
   const parts = [...slide.querySelectorAll(':not(svg *, math *, aside, datalist, option)')];
   for (const part of parts) {
@@ -33,6 +34,10 @@ MEASURE = """([width, height, smallest, figure]) => {
     if (words && parseFloat(getComputedStyle(part).fontSize) < smallest)
       found.push(`${name} is small`);
     if (part.tagName === 'svg' && box.height < figure) found.push(`a figure of ${box.height}`);
+  }
+  for (const text of slide.querySelectorAll('svg text')) {
+    const size = parseFloat(getComputedStyle(text).fontSize) * text.ownerSVGElement.getScreenCTM().a;
+    if (size < label) found.push(`${text.textContent} in a figure is small`);
   }
   const bottoms = parts.filter(part => part.parentElement === slide && part.checkVisibility())
     .map(part => part.getBoundingClientRect());
@@ -79,7 +84,7 @@ def faults(page):
     """Go through the deck; return what is wrong with each slide."""
     found = []
     for _ in range(count(page)):
-        found += page.evaluate(MEASURE, [WIDTH, HEIGHT - FOOT, SMALLEST, FIGURE])
+        found += page.evaluate(MEASURE, [WIDTH, HEIGHT - FOOT, SMALLEST, LABEL, FIGURE])
         page.evaluate("Reveal.next()")
     return found
 
@@ -101,6 +106,11 @@ def test_every_slide_fits_and_can_be_read_from_the_last_row(page, built, name):
          "  const p = document.createElement('p'); p.textContent = c; return p; }))", "ends at"),
         ("slide.querySelector('p').textContent = 'x'.repeat(200)", "wider than its box"),
         ("slide.querySelector('p').style.fontSize = '16px'", "is small"),
+        ("Reveal.next(); Reveal.getCurrentSlide().querySelector('svg').style.flex = '0 1 390px'",
+         "in a figure is small"),
+        ("Reveal.next(); Reveal.getCurrentSlide().querySelector('svg').style.flex = '0 1 370px'",
+         "a figure of 370"),
+        ("slide.querySelector('div.math').style.height = '40px'", "overlap"),
     ],
 )  # fmt: skip
 def test_a_slide_that_does_not_fit_is_found(page, built, change, said):
@@ -112,7 +122,7 @@ def test_a_slide_that_does_not_fit_is_found(page, built, change, said):
 
 def test_the_list_leads_to_each_deck(page, built):
     show(page, built / "index.html")
-    assert page.evaluate(MEASURE, [WIDTH, HEIGHT - FOOT, SMALLEST, FIGURE]) == []
+    assert page.evaluate(MEASURE, [WIDTH, HEIGHT - FOOT, SMALLEST, LABEL, FIGURE]) == []
     links = page.locator(".slides a").evaluate_all("links => links.map(link => link.href)")
     assert links == [(built / f"{name}.html").as_uri() for name in DECKS]
 

@@ -16,7 +16,11 @@ html_copy_source = False
 
 # As large as the smallest screen of a lecture room; reveal.js scales it.
 revealjs_style_theme = "white"
-revealjs_static_path = ["../_static"]
+revealjs_static_path = [
+    "../_static/explorers.js",
+    "../_static/stix-two-math.woff2",
+    "slides.css",
+]
 revealjs_css_files = ["slides.css"]
 revealjs_js_files = [("explorers.js", {"defer": "defer"})]
 revealjs_script_files = ["revealjs/dist/reveal.js"]
