@@ -98,7 +98,12 @@ def grade(
         }
         try:
             for done in tqdm(as_completed(running), total=len(found), desc="Grading"):
-                rows.append(save(running[done], *done.result(), directory))
+                one = running[done]
+                try:
+                    rows.append(save(one, *done.result(), directory))
+                except Exception as error:  # as in examine
+                    why = f"the gradebook refused it ({error!r:.200})"
+                    rows.append(Row(one.student, one.assignment, NOT, why=why))
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -155,10 +160,7 @@ def save(
         with suppress(Exception):  # a student can write anything into the file
             when = {"timestamp": directory.get_existing_timestamp(str(one.folder))}
         gradebook.update_or_create_submission(one.assignment, one.student, **when)
-    try:
-        SaveAutoGrades().preprocess(notebook, about(one.student, one.assignment, directory))
-    except (ValueError, KeyError) as error:  # a test's last line is more than its points
-        return Row(one.student, one.assignment, NOT, why=f"nbgrader cannot tell points: {error}")
+    SaveAutoGrades().preprocess(notebook, about(one.student, one.assignment, directory))
     path = Path(directory.root, "autograded", one.student, one.assignment, one.file)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -188,13 +190,16 @@ def finish(rows: Sequence[Row], directory: CourseDirectory) -> list[Row]:
                         waiting[-1][grade.name] = grade.max_score
                 row.score, row.max_score = f"{entry.score:g}", f"{entry.max_score:g}"
                 row.by_hand = f"{sum(waiting[-1].values()):g}"
-    for row, by_hand in tqdm(zip(rows, waiting, strict=True), "Feedback", len(rows)):
-        give_back(row, by_hand, directory)
     path = Path(directory.root, "grades.csv")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Row)])
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
+    for row, by_hand in tqdm(zip(rows, waiting, strict=True), "Feedback", len(rows)):
+        try:
+            give_back(row, by_hand, directory)
+        except Exception as error:  # as in examine
+            tqdm.write(f"no feedback for {row.student}, {row.assignment}: {error!r:.200}")
     return rows
 
 

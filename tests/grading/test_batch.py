@@ -82,6 +82,8 @@ def hostile(course: Path) -> dict[str, tuple]:
     hand_in("spy", "graded", 70, mean=SPY.format(folders=folders)).write()
     hand_in("quoting", "graded", 70, double=f"{LEAK}\n{DOUBLE}").write()
 
+    hand_in("nested", "graded", 70, why=">" * 3000 + "[" * 3000 + "*" * 3000).write()
+    hand_in("long", "graded", 70, why="[" * 1_000_000).write()
     raw("empty", "", "is empty")
     raw("invalid", '{"cells": [', "not valid JSON")
     raw("list", "[1, 2]", "not a notebook")
@@ -252,3 +254,20 @@ def test_bad_input(course, tmp_path):
         batch.grade(tmp_path / "nowhere", course)
     with pytest.raises(release.ReleaseError, match="run make assignments first"):
         batch.grade(tmp_path, tmp_path)
+
+
+def test_a_failure_of_ours_stops_nobody_else(rows, course, tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise RuntimeError("ours")
+
+    for name in ("a_right", "z_right"):
+        (tmp_path / name).symlink_to(course / "handed_in" / name)
+    save = batch.save
+    only = lambda one, *rest: fail() if one.student == "a_right" else save(one, *rest)  # noqa: E731
+    monkeypatch.setattr(batch, "save", only)
+    monkeypatch.setattr(batch.feedback, "page", fail)
+    first, second = batch.grade(tmp_path, course, LIMITS)
+    assert (first.status, first.score) == ("not graded", "") and "ours" in first.why
+    assert (second.status, second.score) == ("graded", "70")
+    assert len((course / "grades.csv").read_text().splitlines()) == 3
+    assert "no feedback for z_right" in capsys.readouterr().out
