@@ -6,7 +6,7 @@ import re
 import kernels
 import pytest
 from hypothesis import settings
-from nbval.plugin import IPyNbCell, IPyNbFile
+from nbval.plugin import IPyNbCell
 
 kernels.settle()
 
@@ -25,24 +25,19 @@ settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
 
-def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Compare no figures: their letters and lines move with the versions of the libraries."""
-    if isinstance(collector, IPyNbFile):
-        collector.skip_compare += ("image/svg+xml",)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start what takes longest first, and compare a chapter on MNIST only where MNIST is."""
+    """Start what takes longest first; compare no figures, and MNIST only where it is."""
 
     def rank(item):
         return next((i for i, name in enumerate(LONGEST) if name in item.path.name), len(LONGEST))
 
     items.sort(key=rank)
+    cells = [item for item in items if isinstance(item, IPyNbCell)]
+    for notebook in {cell.parent for cell in cells}:
+        # No figures: their letters and lines move with the versions of the libraries.
+        notebook.skip_compare += ("image/svg+xml",)
     cells = [
-        item
-        for item in items
-        if isinstance(item, IPyNbCell)
-        and item.parent.nb.metadata.get("nnlab", {}).get("needs") == "mnist"
+        cell for cell in cells if cell.parent.nb.metadata.get("nnlab", {}).get("needs") == "mnist"
     ]
     if not cells or IN_CI:
         return
