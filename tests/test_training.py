@@ -321,9 +321,9 @@ def test_the_progress_bar_stays_out_of_stdout_and_changes_nothing(shown, capfd, 
 
 # Ensembles that are cut into parts in different ways: by twos, one by one, many small ones.
 CUTS = {
-    "few": ((3, 40, 30, 4), (5,), "tanh"),
-    "large": ((30, 300, 200, 4), (3,), "relu"),
-    "two axes": ((3, 40, 30, 4), (4, 3), "sigmoid"),
+    "few": ((3, 120, 100, 4), (5,), "tanh"),
+    "large": ((30, 400, 300, 4), (3,), "relu"),
+    "two axes": ((3, 80, 60, 4), (4, 3), "sigmoid"),
     "many small": ((3, 4, 4), (1001,), "tanh"),
     "many small, two axes": ((3, 4, 4), (9, 101), "selu"),
 }
@@ -351,7 +351,7 @@ def test_the_number_of_workers_changes_no_bit(cut, rule, dtype):
         arrays = net.theta, history.loss, history.test_loss, history.test_accuracy, *kept.theta
         results.append([each.tobytes() for each in (*arrays, *seen[1:])])
         results[-1].append(str(shuffle.bit_generator.state))
-        parts.append(len(training._parts(net, 128, workers)))
+        parts.append(len(training._parts(net, 128)))
     assert all(result == results[0] for result in results)
     assert parts[-1] > 1  # the test is one of several parts
 
@@ -360,7 +360,7 @@ def test_parts_of_many_small_networks_are_many():
     """A part of fewer would be multiplied in another way, which rounds in another way."""
     for ensemble in ((1001,), (150,), (9, 101), (7, 30), (300, 2), (100,), (2, 99)):
         net = MLP((2, 2, 1), rng=rng(), ensemble=ensemble)
-        parts = training._parts(net, 10_000, 8)
+        parts = training._parts(net, 10_000)
         assert all(net.theta[part].size / 9 >= MANY for part in parts)
         assert sum(net.theta[part].size for part in parts) == net.theta.size
 
@@ -389,7 +389,7 @@ def test_one_that_diverged_leaves_the_others_to_train_on():
     X, y = rng(2).standard_normal((128, sizes[0])), rng(3).standard_normal((128, 4))
     net = MLP(sizes, "relu", rng=rng(1), ensemble=ensemble)
     lr, steps = np.array([[1e-3], [1e9], [1e-3]]), []
-    assert len(training._parts(net, 128, 3)) == 3
+    assert len(training._parts(net, 128)) == 3
     history = fit(
         *(net, X, y, "mean_squared_error", SGD(lr)),
         epochs=40,

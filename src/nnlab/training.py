@@ -239,18 +239,19 @@ class _Run:
                 yield X, y
 
 
-def _parts(net: MLP, batch_size: int, workers: int) -> Sequence[Part]:
+def _parts(net: MLP, batch_size: int) -> Sequence[Part]:
     """Return the slices of the ensemble's first axis that are trained one beside the other.
 
-    A step of a part must be worth its while: the entries of its signals are counted. Large
-    networks are trained by themselves, whose weights then stay in the processor's cache.
+    A step of a part must be worth its while, for workers wait for each other's turns in Python: the
+    entries of its signals are counted. Large networks are trained by themselves, whose weights
+    then stay in the processor's cache.
     """
     if not net.ensemble:
         return [...]
     rows = net.ensemble[0]
     in_a_row = math.prod(net.ensemble[1:])
     entries = rows * in_a_row * batch_size * sum(net.sizes[1:])
-    count = max(entries >> 16, min(workers, entries >> 12), 1)
+    count = max(entries >> 16, 1)
     most = rows
     if many_small(net.ensemble, net.sizes):
         most = rows // -(-MANY // in_a_row)  # each part is still many
@@ -361,7 +362,7 @@ def fit(
         if evaluate_every is None
         else checks.positive_int("evaluate_every", evaluate_every)
     )
-    steps, parts = epochs * per_epoch, _parts(net, batch_size, workers)
+    steps, parts = epochs * per_epoch, _parts(net, batch_size)
 
     # tqdm's notebook bar ignores TQDM_DISABLE by itself, and would be saved with the outputs.
     quiet = progress is None or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
