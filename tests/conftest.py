@@ -14,7 +14,7 @@ IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 NOT_COMPARED = "not compared"
 
 # The files that take longest, which start first: the other workers share the rest meanwhile.
-LONGEST = ("05_mnist", "test_browser", "claims", "04_xavier_he", "02_symmetry", "03_vanishing")
+LONGEST = ("test_browser", "test_rerun", "05_mnist", "test_run_copies", "claims", "04_xavier_he")
 
 # Each worker gets its share of the cores, or their matrix products would fight for them.
 workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))

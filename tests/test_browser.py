@@ -492,7 +492,7 @@ def test_figures_follow_the_theme(browser, address):
     page.goto(f"{address['http']}/book/{next(iter(SAVED))}.html")
     assert set(page.evaluate(INK)) == {"rgb(0, 0, 0)"}
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     (ink,) = set(page.evaluate(INK))
     assert min(map(int, re.findall(r"\d+", ink))) > 200
     page.close()
