@@ -12,6 +12,10 @@ kernels.settle()
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 NOT_COMPARED = "not compared"
+# On another system than that of the saved outputs, last digits may differ: then asserts decide.
+COMPARE = os.environ.get("COMPARE") or "strict"
+if COMPARE not in ("strict", "asserts"):
+    raise pytest.UsageError(f"COMPARE must be strict or asserts; got {COMPARE}")
 
 # The files that take longest, which start first: the other workers share the rest meanwhile.
 LONGEST = ("test_browser", "test_rerun", "05_mnist", "test_run_copies", "claims", "04_xavier_he")
@@ -36,6 +40,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for notebook in {cell.parent for cell in cells}:
         # No figures: their letters and lines move with the versions of the libraries.
         notebook.skip_compare += ("image/svg+xml",)
+    if COMPARE == "asserts":
+        for cell in cells:
+            cell.options["check"] = False
     cells = [
         cell for cell in cells if cell.parent.nb.metadata.get("nnlab", {}).get("needs") == "mnist"
     ]

@@ -82,3 +82,20 @@ def test_without_mnist_only_its_chapters_are_not_compared(report):
 
 def test_asserts_count_without_mnist_too(report):
     assert "FAILED wrong_digits.ipynb" in report[1]
+
+
+@pytest.mark.parametrize(("compare", "code"), [("asserts", 0), ("strict", 1), ("loosely", 4)])
+def test_outputs_are_compared_unless_only_asserts_decide(compare, code, tmp_path):
+    for name in ("conftest.py", "kernels.py"):
+        shutil.copy(Path(__file__).with_name(name), tmp_path)
+    output = new_output("stream", name="stdout", text="saved\n")
+    cell = new_code_cell("print('new')", execution_count=1, outputs=[output])
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "changed.ipynb")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env"],
+        cwd=tmp_path,
+        env=os.environ | {"COMPARE": compare},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
