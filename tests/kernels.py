@@ -10,9 +10,14 @@ from tempfile import TemporaryDirectory
 
 # What would change how figures are shown, run a user's file first, or drop every assert.
 UNWANTED = ("MPLBACKEND", "PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
-IPYTHON = """\
-c.InlineBackend.figure_formats = {"svg"}
-c.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}
+IPYTHON = f"""\
+import sys
+sys.path.append({str(Path(__file__).parent)!r})
+import watch
+sys.path.pop()
+c.IPKernelApp.extensions = ["watch"]
+c.InlineBackend.figure_formats = {{"svg"}}
+c.InlineBackend.print_figure_kwargs = {{"bbox_inches": "tight", "metadata": {{"Date": None}}}}
 """
 MATPLOTLIB = """\
 svg.fonttype: none
