@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 from nbval.plugin import IPyNbCell
 
+from nnlab.workers import usable_cores
+
 kernels.settle()
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
@@ -23,6 +25,11 @@ LONGEST = ("05_mnist", "test_browser", "test_assignments", "test_ledger", "claim
 # The same examples in every run, and no failure for being slow.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many workers again as cores: they wait a third of the time, for browser or kernel."""
+    return -(-3 * usable_cores() // 2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
