@@ -137,6 +137,8 @@ def run(
     SandboxError
         If there are no such walls on this machine.
     """
+    if walls not in WALLS:
+        raise SandboxError(f"walls must be one of {', '.join(WALLS)}; got {walls!r}")
     with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
         ours, theirs = server().Pipe()
         job = (walls, number, asdict(limits), folder, files and str(files), visible())
@@ -242,14 +244,22 @@ print(json.dumps([reach, any(name != "lo" for _, name in socket.if_nameindex())]
 
 def strongest(private: Sequence[Path]) -> Walls:
     """The strongest walls on this machine; whether private paths are out of reach is tried."""
-    for kind in WALLS:
-        with suppress(SandboxError):
-            paths = [str(path) for path in private if path.exists()]
-            tried = run([PROBE.format(paths=paths)], walls=kind)
-            if tried.outputs and tried.outputs[0][0].get("name") == "stdout":
-                reach, network = json.loads(tried.outputs[0][0].text)
-                return Walls(kind, tuple(reach), network)
+    if walls := next(filter(None, (tried(kind, private) for kind in WALLS)), None):
+        return walls
     raise SandboxError("no sandbox could be started; grading needs Linux or macOS")
+
+
+def tried(kind: str, private: Sequence[Path] = ()) -> Walls | None:
+    """Walls of this kind, if the libraries can be read inside of them; else nothing."""
+    probe = PROBE.format(paths=[str(path) for path in private if path.exists()])
+    try:
+        found = run([probe], walls=kind).outputs
+    except SandboxError:
+        return None
+    if not found or found[0][0].get("name") != "stdout":
+        return None
+    reach, network = json.loads(found[0][0].text)
+    return Walls(kind, tuple(reach), network)
 
 
 @cache
@@ -416,7 +426,7 @@ def new_root(root: str, seen: Sequence[str], disk: int) -> None:
                 kept = os.statvfs(path).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
                 mount(None, str(place), None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
     for name in ("proc", "tmp", "dev/shm"):
-        Path(root, name).mkdir()
+        Path(root, name).mkdir(exist_ok=True)  # the libraries may lie below /tmp
         Path(root, name).chmod(0o1777)
     with suppress(OSError):  # some containers forbid it
         mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
