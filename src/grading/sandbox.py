@@ -141,7 +141,7 @@ def run(
         raise SandboxError(f"walls must be one of {', '.join(WALLS)}; got {walls!r}")
     with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
         ours, theirs = server().Pipe()
-        job = (walls, number, asdict(limits), folder, files and str(files), visible())
+        job = (walls, number, asdict(limits), folder, files and str(files), *visible())
         process = server().Process(target=guard, args=(theirs, job))
         process.start()
         theirs.close()
@@ -282,14 +282,18 @@ def server():
     return context
 
 
-def visible() -> list[str]:
-    """The folders that a submission needs: the data first, then Python, its libraries, nnlab."""
+def visible() -> tuple[str, list[str]]:
+    """The folders that a submission needs: the data first, then Python, its libraries, nnlab.
+
+    Before them the variable that tells nnlab where the data are.
+    """
+    variable = "NNLAB_DATA_DIR" if os.environ.get("NNLAB_DATA_DIR") else "NNLAB_CACHE_DIR"
     data = os.environ.get("NNLAB_DATA_DIR") or datasets._cache_dir()
     paths = [data, sys.prefix, sys.base_prefix, Path(datasets.__file__).parent]
     paths += [path for path in sys.path if path.endswith("-packages")]
     paths = [Path(path).absolute() for path in paths]
     paths = [path for path in dict.fromkeys(paths) if not set(path.parents) & set(paths)]
-    return [str(path) for path in paths if not path.is_relative_to("/usr")]
+    return variable, [str(path) for path in paths if not path.is_relative_to("/usr")]
 
 
 # --- What follows runs in the sandbox's own processes.
@@ -339,7 +343,7 @@ def check_memory(child: int, most: int, own: int) -> None:
             os.kill(child, signal.SIGKILL)
 
 
-def inside(connection, walls, number, limits, folder, files, seen, memory) -> None:
+def inside(connection, walls, number, limits, folder, files, variable, seen, memory) -> None:
     """Become the sandbox, and run what is sent."""
     try:
         null = os.open("/dev/null", os.O_RDWR)
@@ -365,9 +369,9 @@ def inside(connection, walls, number, limits, folder, files, seen, memory) -> No
             home = "/home"
         os.chdir(home)
         os.environ.update(HOME=home, TMPDIR=home, IPYTHONDIR=f"{home}/.ipython", USER="student")
-        os.environ.update(NNLAB_DATA_DIR=data, MPLBACKEND=INLINE)
-        if not Path(data).is_dir():
-            del os.environ["NNLAB_DATA_DIR"]
+        os.environ["MPLBACKEND"] = INLINE
+        if Path(data).is_dir():
+            os.environ[variable] = data
         if walls != "none":
             lose_rights(FIRST_USER + number % USERS)
             resource.setrlimit(resource.RLIMIT_NPROC, (limits["processes"],) * 2)

@@ -61,7 +61,7 @@ def test_without_walls_it_says_so(private, monkeypatch):
 
 @pytest.mark.parametrize("walls", ["moat", *(["user"] if os.getuid() else [])])
 def test_walls_that_are_not_there_are_an_error(walls):
-    with pytest.raises(sandbox.SandboxError, match="must be one of|only root"):
+    with pytest.raises(sandbox.SandboxError, match=r"must be one of|only root"):
         sandbox.run(["1"], walls=walls)
 
 
@@ -102,7 +102,7 @@ def test_an_honest_notebook(kind, tmp_path, monkeypatch):
     got = texts(sandbox.run(cells, walls=kind, files=tmp_path))
     assert got[0] == "['data.csv']" and got[1] == "'1,2'" and got[2] == "4"
     assert got[3:7] == ["False", "1797", "[1, 2]", "shell\n"]
-    assert got[7] == repr(load_mnist(download=False).source) and got[8] == "'awaited'"
+    assert got[7].endswith(repr(load_mnist(download=False).source)) and got[8] == "'awaited'"
     assert got[9] == "division by zero" and len(got) == 11
 
 
