@@ -26,7 +26,7 @@ FORM = (
     "`range`, and, where needed, with `expected`, `where`, `note` and `outcome: differs`"
 )
 # How a link to a place is written, by how its label starts. Of other labels Sphinx knows the title.
-LINKS = {"fig-": "numref", "eq-": "eq", "def-": "eq", "thm-": "prf:ref", "ex-": "ref"}
+LINKS = {"fig-": "{numref}", "eq-": "Eq. {eq}", "def-": "Eq. {eq}", "thm-": "{prf:ref}"}
 
 
 class PaperError(ValueError):
@@ -139,50 +139,49 @@ def shown(value: float) -> str:
     return rf"${digits} \cdot 10^{{{int(power)}}}$" if power else f"${digits}$"
 
 
-def place(label: str) -> str:
-    """Return the Markdown of a link to a label."""
-    role = next((role for start, role in LINKS.items() if label.startswith(start)), "ref")
-    return f"{{{role}}}`{label}`"
-
-
 def table(found: list[Row]) -> list[str]:
     """Return the lines of a table, in MyST Markdown."""
-    lines = ["```{list-table}", ":class: papers", ":header-rows: 1", ":widths: 52 16 16 16", ""]
-    heads = "Result", "Paper", "Here", "Agrees if"
-    lines += [f"{'  ' if at else '* '}- {head}" for at, head in enumerate(heads)]
+    lines = ["```{list-table}", ":class: papers", ":header-rows: 1", ":widths: 54 24 22", ""]
+    lines += ["* - Result", "  - Paper", "  - Here"]
     for each in found:
-        source = f"{{cite:t}}`{each.source}`" + (f", {each.where}" if each.where else "")
-        told = [each.result, f"{source}. Here: {place(each.section)}.", each.note]
-        ours = [shown(each.ours), "**differs**" if each.differs else ""]
-        for at, cell in enumerate([told, [each.paper], ours, [each.tolerance]]):
+        source = f"{{cite:t}}`{each.source}`" + (each.where and f", {each.where}")
+        role = next(
+            (role for start, role in LINKS.items() if each.section.startswith(start)), "{ref}"
+        )
+        result = each.result, f"{source}. Here: {role}`{each.section}`.", each.note
+        ours = shown(each.ours), "[differs]{.differs}" if each.differs else ""
+        for at, cell in enumerate([result, (each.paper, each.tolerance), ours]):
             first, *others = filter(None, cell)
             lines.append(f"{'  ' if at else '* '}- {first}")
             for other in others:
                 lines += ["", f"    {other}"]
-    return [*lines, "```", ""]
+    return [*lines, "```"]
 
 
 class Papers(SphinxDirective):
-    """Put the rows of all chapters on the page."""
+    """Put the rows of all chapters on the page, a section each."""
 
     def run(self) -> list[nodes.Node]:
-        lines, found = [], []
-        try:
-            for path in sorted(Path(self.env.srcdir, FOLDER).glob("*.yml")):
-                self.env.note_dependency(str(path))
-                self.env.note_dependency(str(BOOK / f"{path.stem}.ipynb"))
-                found.append(rows(path))
-                lines += [f"## Chapter {int(path.stem[:2])}", "", f"[]({path.stem}.ipynb)", ""]
-                lines += table(found[-1])
-        except PaperError as error:
-            return [self.state.document.reporter.error(str(error), line=self.lineno)]
-        every = [each for of_chapter in found for each in of_chapter]
-        differ = sum(each.differs for each in every)
-        count = f"{len(every)} results. Differ from the paper: {differ or 'none'}."
-        source = StringList([count, "", *lines], self.get_source_info()[0])
-        holder = nodes.Element()
-        self.state.nested_parse(source, self.content_offset, holder, match_titles=True)
-        return holder.children
+        found, sections = [], []
+        for path in sorted(Path(self.env.srcdir, FOLDER).glob("*.yml")):
+            self.env.note_dependency(str(path))
+            self.env.note_dependency(str(BOOK / f"{path.stem}.ipynb"))
+            try:
+                found += (here := rows(path))
+            except PaperError as error:
+                return [self.state.document.reporter.error(str(error), line=self.lineno)]
+            name = f"Chapter {int(path.stem[:2])}"
+            section = nodes.section(ids=[nodes.make_id(name)], names=[name.lower()])
+            section += nodes.title(text=name)
+            self.fill(section, [f"[]({path.stem}.ipynb)", "", *table(here)])
+            sections.append(section)
+        differ = sum(each.differs for each in found) or "none"
+        return [nodes.paragraph(text=f"Results: {len(found)}. That differ: {differ}."), *sections]
+
+    def fill(self, node: nodes.Element, lines: list[str]) -> None:
+        """Fill a node with Markdown."""
+        source = StringList(lines, self.get_source_info()[0])
+        self.state.nested_parse(source, self.content_offset, node)
 
 
 def setup(app: Sphinx) -> dict:
