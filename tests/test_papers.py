@@ -143,7 +143,7 @@ def test_the_table_names_source_place_and_numbers():
     texts = {"result": "a", "source": "b", "where": "Fig. 1", "paper": "c", "note": "d"}
     lines = papers.table([Row(**numbers, **texts, section="eq-x")])
     assert lines[lines.index("  - Here") + 1 :] == [
-        "* - a",
+        "* - A",
         "",
         "    {cite:t}`b`, Fig. 1. Here: Eq. {eq}`eq-x`.",
         "",

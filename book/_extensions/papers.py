@@ -148,7 +148,8 @@ def table(found: list[Row]) -> list[str]:
         role = next(
             (role for start, role in LINKS.items() if each.section.startswith(start)), "{ref}"
         )
-        result = each.result, f"{source}. Here: {role}`{each.section}`.", each.note
+        result = each.result[:1].upper() + each.result[1:]
+        result = result, f"{source}. Here: {role}`{each.section}`.", each.note
         ours = shown(each.ours), "[differs]{.differs}" if each.differs else ""
         for at, cell in enumerate([result, (each.paper, each.tolerance), ours]):
             first, *others = filter(None, cell)
@@ -175,8 +176,9 @@ class Papers(SphinxDirective):
             section += nodes.title(text=name)
             self.fill(section, [f"[]({path.stem}.ipynb)", "", *table(here)])
             sections.append(section)
-        differ = sum(each.differs for each in found) or "none"
-        return [nodes.paragraph(text=f"Results: {len(found)}. That differ: {differ}."), *sections]
+        differ = sum(each.differs for each in found)
+        count = f"Of {len(found)} results {differ or 'none'} {'are' if differ > 1 else 'is'} marked."
+        return [nodes.paragraph(text=count), *sections]
 
     def fill(self, node: nodes.Element, lines: list[str]) -> None:
         """Fill a node with Markdown."""
