@@ -177,7 +177,9 @@ class Papers(SphinxDirective):
             self.fill(section, [f"[]({path.stem}.ipynb)", "", *table(here)])
             sections.append(section)
         differ = sum(each.differs for each in found)
-        count = f"Of {len(found)} results {differ or 'none'} {'are' if differ > 1 else 'is'} marked."
+        count = (
+            f"Of {len(found)} results {differ or 'none'} {'are' if differ > 1 else 'is'} marked."
+        )
         return [nodes.paragraph(text=count), *sections]
 
     def fill(self, node: nodes.Element, lines: list[str]) -> None:
