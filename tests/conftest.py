@@ -20,7 +20,10 @@ if COMPARE not in ("strict", "asserts"):
     raise pytest.UsageError(f"COMPARE must be strict or asserts; got {COMPARE}")
 
 # The files that take longest, which start first: the other workers share the rest meanwhile.
-LONGEST = ("05_mnist", "test_browser", "test_assignments", "test_ledger", "claims", "04_xavier_he")
+LONGEST = (
+    *("05_mnist", "08_", "07_", "06_", "09_", "test_browser"),
+    *("test_assignments", "test_ledger", "claims", "04_xavier_he"),
+)
 
 # The same examples in every run, and no failure for being slow.
 settings.register_profile("steady", derandomize=True, deadline=None)
