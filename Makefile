@@ -15,7 +15,7 @@ book: .venv/book ## Build the site into _build/html; a warning is an error
 notebooks: book ## Write run copies of the chapters, which need no book, into _build/notebooks
 	$(BIN)/jupyter-book build . -W -n --keep-going --builder custom --custom-builder notebooks
 
-quizzes: .venv/test ## Write the quizzes for learning platforms (GIFT and QTI) into _build/quizzes
+quizzes: .venv/instructors ## Write the quizzes for learning platforms (GIFT and QTI) into _build/quizzes
 	$(BIN)/python book/_extensions/quiz_files.py
 
 offline: book ## Pack the site for people without network into _build/nnlab-offline.zip
