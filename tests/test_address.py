@@ -14,9 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import address
 import bs4
+import icons
 import nbformat
 import pytest
 import yaml
+from fontTools.ttLib import TTFont
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from sphinx.errors import ConfigError
 from website import ROOT
@@ -130,7 +132,31 @@ def test_edit_and_issue_links_lead_to_this_page(site):
     repository = "https://github.com/ada/initialise"
     edit = f"{repository}/edit/main/book/01_chapter.ipynb"
     assert (edit in links) == (name == "GitHub")
-    assert any(link.startswith(f"{repository}/issues/new") for link in links) == (name == "GitHub")
+    issues = [urlsplit(link) for link in links if link.startswith(f"{repository}/issues/new?")]
+    assert len(issues) == (name == "GitHub")
+    for query in (parse_qs(issue.query) for issue in issues):
+        assert query.pop("place") == [f"{SITE}/book/01_chapter.html"]
+        form = ROOT / ".github" / "ISSUE_TEMPLATE" / query.pop("template")[0]
+        fields = yaml.safe_load(form.read_text(encoding="utf-8"))["body"]
+        assert "place" in [field["id"] for field in fields]
+        assert query == {}
+
+
+def test_every_icon_is_in_its_font(site):
+    _, folder = site
+    style = icons.read(folder / "_static" / "styles" / "pydata-sphinx-theme.css")
+    signs = {
+        name: ord(sign)
+        for selectors, sign in icons.RULE.findall(style)
+        for name in re.findall(r"fa-[\w-]+", selectors)
+    }
+    kinds = {"fas": "icons", "fa-solid": "icons", "fab": "brands"}
+    fonts = {font: TTFont(folder / "_static" / f"{font}.woff") for font in kinds.values()}
+    shown = page(folder).select("i[class^=fa], span[class^=fa]")
+    assert shown
+    for icon in shown:
+        kind, name = icon["class"][:2]
+        assert signs[name] in fonts[kinds[kind]].getBestCmap(), icon
 
 
 @pytest.mark.parametrize("url", ["example.org", "https://", "ftp://example.org", "https://a b"])
