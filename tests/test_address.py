@@ -100,7 +100,7 @@ def test_canonical_links_previews_sitemap_and_404(site):
         assert (folder / file).exists() == published
     if published:
         listed = re.findall("<loc>(.*?)</loc>", (folder / "sitemap.xml").read_text())
-        assert f"{SITE}/book/01_chapter.html" in listed
+        assert set(listed) == {f"{SITE}/book/{name}.html" for name in ("index", "01_chapter")}
         for part in page(folder, "404").select("link[rel=stylesheet], script[src], a[href]"):
             target = part.get("href") or part.get("src")
             assert target.startswith(("/start/", "http", "#", "javascript")), target

@@ -61,6 +61,7 @@ def derive(app: Sphinx, config: Config) -> None:
         config.ogp_site_url = config.html_baseurl
         config.ogp_image = config.html_baseurl + config.ogp_image
         config.sitemap_url_scheme = "{link}"
+        config.sitemap_excludes = ["404.html", "search.html", "genindex.html"]
         config.notfound_urls_prefix = urlsplit(site).path + "/"
         app.setup_extension("sphinx_sitemap")
         app.setup_extension("notfound.extension")
