@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: help book notebooks quizzes slides offline pdf epub check-epub site test units test-grading \
-	test-newest lint links outputs data assignments grade bench dist serve lock push-notebooks clean
+	test-newest lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -86,6 +86,9 @@ grade: .venv/instructors ## Grade a folder of <student>/<assignment>/: SUBMISSIO
 
 bench: .venv/test ## Time the engine
 	$(BIN)/python tests/bench.py
+
+times: book .venv/test ## Time what a reader waits for, on this machine and on a slow phone
+	$(BIN)/python tests/times.py
 
 dist: .venv/test ## Build the engine's wheel and source archive into dist, and try the wheel
 	rm -rf dist _build/wheel
