@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 from nbval.plugin import IPyNbCell
 
+from nnlab.workers import usable_cores
+
 kernels.settle()
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
@@ -18,15 +20,16 @@ if COMPARE not in ("strict", "asserts"):
     raise pytest.UsageError(f"COMPARE must be strict or asserts; got {COMPARE}")
 
 # The files that take longest, which start first: the other workers share the rest meanwhile.
-LONGEST = ("test_browser", "test_rerun", "05_mnist", "test_run_copies", "claims", "04_xavier_he")
-
-# Each worker gets its share of the cores, or their matrix products would fight for them.
-workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+LONGEST = ("05_mnist", "test_browser", "test_assignments", "test_ledger", "claims", "04_xavier_he")
 
 # The same examples in every run, and no failure for being slow.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many workers again as cores: they wait a third of the time, for browser or kernel."""
+    return -(-3 * usable_cores() // 2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -37,6 +37,8 @@ def settle() -> None:
     (folder / "matplotlibrc").write_text(MATPLOTLIB, encoding="utf-8")
     os.environ["IPYTHONDIR"] = str(folder)
     os.environ["MATPLOTLIBRC"] = str(folder / "matplotlibrc")
+    # Two threads for small products wait for each other where a core is busy: ten times slower.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     os.environ["NNLAB_OFFLINE"] = "1"
     os.environ["TQDM_DISABLE"] = "1"  # progress bars are for readers, not for saved pages
     if data := os.environ.get("NNLAB_DATA_DIR"):
