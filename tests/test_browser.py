@@ -16,23 +16,13 @@ import pdf
 import pytest
 import quizzes
 from explorers import Saved
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 from pypdf import PdfReader
 from website import ROOT, built
 
 PAGES = pdf.pages()
 
-# --------------------------------------------------------------------------- browser and pages
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = pdf.launch(playwright)
-        if browser is None:
-            pytest.skip("there is no Chromium: install it, or say in CHROMIUM where it is")
-        yield browser
-        browser.close()
+# --------------------------------------------------------------------------- pages
 
 
 @pytest.fixture(scope="module")
