@@ -204,7 +204,7 @@ def predict(
     over_batch = normaliser == normalisers.batch_norm
     if over_batch:
         q = q.mean(keepdims=True)
-    rows = []
+    rows: list[tuple[Floats, ...]] = []
     # n_in Var(w) and n_out Var(w) of every layer: what forward and backward signals are scaled by.
     layers = list(zip(pairwise(sizes), inits, strict=True))
     forward = [fan_in * init.variance(fan_in, fan_out) for (fan_in, fan_out), init in layers]
