@@ -281,7 +281,8 @@ def twins(net: MLP, layer: int) -> list[list[int]]:
     Raises
     ------
     TypeError, ValueError
-        If the network is an ensemble or has no such hidden layer.
+        If the network is an ensemble, has a shortcut, which tells units apart by their places, or
+        has no such hidden layer.
 
     Examples
     --------
@@ -293,9 +294,12 @@ def twins(net: MLP, layer: int) -> list[list[int]]:
     """
     if checks.instance("net", net, MLP).ensemble:
         raise ValueError(f"twins needs a single network; got an ensemble of {net.ensemble}")
+    if net.shortcut is not None:
+        raise ValueError(f"twins needs a network without a shortcut; got {net}")
     if not isinstance(layer, int | np.integer) or not 0 <= layer < net.depth - 1:
         raise ValueError(f"layer must be a hidden one, 0 to {net.depth - 2}; got {layer!r}")
-    units = np.concatenate([net.W[layer].T, net.b[layer][:, None], net.W[layer + 1]], axis=1)
+    own = [each[layer][:, None] for each in (net.b, net.gamma) if each]
+    units = np.concatenate([net.W[layer].T, *own, net.W[layer + 1]], axis=1)
     groups: dict[bytes, list[int]] = {}
     for unit, row in enumerate(units + 0.0):  # −0.0 and 0.0 are the same weight
         groups.setdefault(row.tobytes(), []).append(unit)
