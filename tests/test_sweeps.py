@@ -10,6 +10,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from nnlab import sweeps
 from nnlab.datasets import xor
@@ -82,16 +83,16 @@ def test_the_same_numbers_whatever_runs_it(client):
 
 
 def blas_threads(seed):
-    from threadpoolctl import threadpool_info
-
     found = [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
     return {"threads": max(found, default=1), "process": os.getpid()}
 
 
-def test_one_blas_thread_a_worker(client):
-    from threadpoolctl import threadpool_limits
+def two_threads():
+    threadpool_limits(2)
 
-    client.run(threadpool_limits, 2)
+
+def test_one_blas_thread_a_worker(client):
+    client.run(two_threads)
     for options in ({"workers": 1}, {"workers": 2}, {"cluster": client}):
         with threadpool_limits(2):
             rows = sweep(blas_threads, {}, seeds=4, **options)
