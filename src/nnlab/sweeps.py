@@ -54,9 +54,10 @@ def sweep(
         cluster must see the folder under the same path on all of its machines. A run is known by
         its function's name and text, its setting and its seed; of what the function calls
         nothing is known, so begin an empty folder when that changes.
-    cluster : str or distributed.Client, optional
-        The address of a Dask scheduler, such as ``"tcp://10.0.0.1:8786"``, or a client of it. Runs
-        of a worker that dies are given to another one. Needs ``pip install 'nnlab[cluster]'``.
+    cluster : str or object, optional
+        The address of a Dask scheduler, such as ``"tcp://10.0.0.1:8786"``, or a
+        ``distributed.Client``. Runs of a worker that dies are given to another one. Needs
+        ``pip install 'nnlab[cluster]'``.
     workers : int, optional
         Processes on this machine: one a core, if it is not given. On a cluster, all its workers
         work. Each run has one BLAS thread.
