@@ -74,7 +74,7 @@ def hostile(course: Path, walls: str) -> dict[str, tuple]:
     ).write()
     child = "import subprocess\nsubprocess.Popen(['setsid', 'sleep', '86399'])\n"
     hand_in("child", "graded", 70, mean=child + MEAN).write()
-    bomb = "import os, time\nfor _ in range(500):\n    if os.fork() == 0: time.sleep(999)\n"
+    bomb = "import os, time\nfor _ in range(100):\n    if os.fork() == 0: time.sleep(999)\n"
     # A user's processes are counted, unless it is the grader, who has others.
     hand_in("fork_bomb", "graded", 70 if walls == "none" else 30, mean=bomb + MEAN).write()
     disk = "with open('big', 'wb') as f:\n    for _ in range(1000): f.write(bytes(1 << 20))\n"
@@ -153,7 +153,7 @@ def course(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def walls(course) -> sandbox.Walls:
-    return sandbox.strongest([course])
+    return sandbox.strongest([course, release.REPOSITORY / "book"])  # what the spy looks for
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def pages(course: Path) -> dict[str, str]:
 def test_the_spy_found_nothing_unless_that_was_said(rows, course, walls):
     saved = course / "autograded" / "spy" / NAME / f"{NAME}.ipynb"
     outputs = [cell.get("outputs") for cell in nbformat.read(saved, as_version=4).cells]
-    assert any("FOUND" in str(found) for found in outputs) == (str(course) in walls.reach)
+    assert any("FOUND" in str(found) for found in outputs) == bool(walls.reach)
 
 
 def test_feedback_for_each_and_no_hidden_test_in_it(rows, course):
@@ -220,6 +220,7 @@ def test_feedback_for_each_and_no_hidden_test_in_it(rows, course):
 
 def test_feedback_runs_nothing_and_asks_nobody(rows, course):
     for name, page in pages(course).items():
+        assert "<h1>Means</h1>" in page or "not graded" in page, name  # without a link to itself
         for bad in ("<script", "onerror=", "<iframe", "javascript:", 'src="http', "<link"):
             assert bad not in page.replace("&lt;", "(lt)"), (name, bad)
 

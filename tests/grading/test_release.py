@@ -16,7 +16,6 @@ from sample import HIDDEN, NAME
 from grading import release
 from grading.__main__ import main
 
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 SECRETS = (HIDDEN, "total / len(values)", "2 * x", "Any sound reason", "BEGIN", "solution_of")
 
 
@@ -31,6 +30,7 @@ def contents(path: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 def test_nothing_secret_in_the_released_bytes(tmp_path):
     sources = sample.write_sources(tmp_path / "sources")
     (sources / NAME / ".ipynb_checkpoints").mkdir()
