@@ -155,3 +155,29 @@ def digits() -> dict:
             zip(("loss", "accuracy", "z", "saturated"), np.transpose(rows), strict=True)
         )
     return found
+
+
+def chaos() -> dict:
+    """E[z²], the correlation of two inputs and E[dz²], in six of 60 layers of ten tanh networks."""
+    n, at = 200, np.array([1, 5, 10, 20, 40, 60]) - 1
+    starts = {"A": (1.76, 2), "B": (1.76, 0.05), "C": (3, 0.05), "D": (1.2, 0.05)}
+    found = {}
+    for name, (weights, biases) in starts.items():
+        rng = np.random.default_rng(0)
+        init, bias = inits.variance_scaling(weights, "fan_in", "normal"), inits.normal(biases**0.5)
+        g, h = rng.standard_normal((2, n))
+        X = np.stack([g, g / 2 + 0.75**0.5 * h])
+        rows = []
+        for _ in range(10):
+            net = MLP((n,) * 61, "tanh", init, bias_init=bias, rng=rng)
+            signals = net.forward(X)
+            net.backward(signals, rng.standard_normal((2, n)))
+            u, v = np.moveaxis(np.asarray(signals.Z), -2, 0)
+            square, dz = (
+                (np.asarray(each) ** 2).mean((-2, -1)) for each in (signals.Z, signals.dZ)
+            )
+            c = (u * v).mean(-1) / np.sqrt((u**2).mean(-1) * (v**2).mean(-1))
+            rows.append((square[at], c[at], (dz / dz[-1])[at]))
+        keys = ("q", "c", "dz")
+        found[name] = dict(zip(keys, np.median(rows, axis=0), strict=True))
+    return found
