@@ -181,3 +181,32 @@ def chaos() -> dict:
         keys = ("q", "c", "dz")
         found[name] = dict(zip(keys, np.median(rows, axis=0), strict=True))
     return found
+
+
+def blocks() -> dict:
+    """E[x²] and the correlation of two inputs, after up to 40 blocks, medians over 20 networks."""
+    n, at = 200, (1, 5, 10, 20, 40)
+
+    def normed(x):
+        return x / np.sqrt(np.square(x).mean(axis=-1, keepdims=True))
+
+    starts = {  # the shortcut, the normaliser, n Var(w)
+        "A": (1, lambda x: x, 2),
+        "B": (0, normed, 2),
+        "C": (1, normed, 1),
+        "D": (1, normed, 2),
+    }
+    found = {}
+    for name, (shortcut, normaliser, variance) in starts.items():
+        rng, rows = np.random.default_rng(0), []
+        for _ in range(20):
+            g, h = rng.standard_normal((2, n))
+            x, row = np.stack([g, g / 2 + 0.75**0.5 * h]), []
+            for block in range(1, 41):
+                W = rng.normal(0, (variance / n) ** 0.5, (n, n))
+                x = shortcut * x + np.maximum(normaliser(x), 0) @ W
+                if block in at:
+                    row.append((np.square(x).mean(), np.prod(normed(x), axis=0).mean()))
+            rows.append(row)
+        found[name] = dict(zip(("x", "c"), np.median(rows, axis=0).T, strict=True))
+    return found

@@ -576,6 +576,110 @@ def measured_factor(weight_variance, bias_variance, rng):
             ),
         ),
     ],
+    "07_shortcuts_normalisers": [
+        ("the reference", 85),
+        ("a mean over the batch", 75, ("forward", "axis=1", "axis=0")),
+        (
+            "the standard deviation",
+            75,
+            (
+                "forward",
+                "np.sqrt((Z**2).mean(axis=1, keepdims=True))",
+                "Z.std(axis=1, keepdims=True)",
+            ),
+        ),
+        ("sum for mean", 75, ("forward", ".mean(axis=1", ".sum(axis=1")),
+        (
+            "r taken for a constant",
+            71,
+            ("backward", "(dY - Y * (dY * Y).mean(axis=1, keepdims=True)) / r", "dY / r"),
+        ),
+        ("sum for mean, backward", 71, ("backward", "(dY * Y).mean", "(dY * Y).sum")),
+        ("not divided by r", 71, ("backward", "keepdims=True)) / r", "keepdims=True))")),
+        (
+            "the square for the scale",
+            67,
+            ("branch", "np.sqrt(factor ** (1 / depth) - 1)", "factor ** (1 / depth) - 1"),
+        ),
+        (
+            "the root of the depth, whatever is asked",
+            67,
+            ("branch", "np.sqrt(factor ** (1 / depth) - 1)", "1 / np.sqrt(depth)"),
+        ),
+        (
+            "a normaliser that does nothing",
+            82,
+            ("prediction", '"pre-norm": np.log2(41)', '"pre-norm": 40'),
+        ),
+        (
+            "root mean square for mean square",
+            76,
+            ("measurement", "np.mean(found)", "np.sqrt(np.mean(found))"),
+        ),
+        (
+            "two patients confused",
+            79,
+            ("diagnosis", '"C": "factor 2 forgotten"', '"C": "no fault"'),
+            ("diagnosis", '"D": "no fault"', '"D": "factor 2 forgotten"'),
+        ),
+        (
+            "each keeps what the whole should keep",
+            75,
+            ("mend", "0.5 / fan_in, 1 / fan_in", "1 / fan_in, 2 / fan_in"),
+        ),
+        (
+            "right, in loops and float32, with noise",
+            85,
+            (
+                "forward",
+                None,
+                """
+def rms_norm(Z):
+    """
+                + STDERR
+                + """
+    out = np.zeros(Z.shape, np.float32)
+    for k, row in enumerate(np.float32(Z)):
+        out[k] = row * (len(row) / sum(each * each for each in row)) ** 0.5
+    return out""",
+            ),
+        ),
+        (
+            "right, by the whole Jacobian",
+            85,
+            (
+                "backward",
+                None,
+                """
+def rms_norm_backward(Z, dY):
+    rows = []
+    for z, dy in zip(Z, dY):
+        n, length = len(z), np.linalg.norm(z)
+        jacobian = np.sqrt(n) * (np.eye(n) / length - np.outer(z, z) / length**3)
+        rows.append(jacobian @ dy)
+    return np.array(rows)""",
+            ),
+            (
+                "branch",
+                "np.sqrt(factor ** (1 / depth) - 1)",
+                "np.expm1(np.log(factor) / depth)**.5",
+            ),
+        ),
+        (
+            "right, many networks at once",
+            85,
+            (
+                "measurement",
+                None,
+                """
+def growth(block, depth, rng):
+    x = first = rng.standard_normal((50, 4, 120))
+    for _ in range(depth):
+        x = block(x, rng.normal(0, (2 / 120) ** 0.5, (50, 120, 120)))
+    return (np.square(x).mean((1, 2)) / np.square(first).mean((1, 2))).mean()""",
+            ),
+        ),
+    ],
 }
 CASES = [(name, *case) for name, cases in ANSWERS.items() for case in cases]
 
@@ -655,7 +759,7 @@ CHAOTIC = {("05_mnist", "A"), ("05_mnist", "C")}
 
 @pytest.mark.parametrize(("name", "measured"), list(zip(NAMES, [
     patients.logistic, patients.hidden_units, patients.deep, patients.schemes, patients.digits,
-    patients.chaos,
+    patients.chaos, patients.blocks,
 ], strict=True)))  # fmt: skip
 def test_the_patients_are_real(name, measured):
     """Their statistics are those of networks with the faults that are to be found."""
