@@ -96,3 +96,17 @@ def pytest_make_collect_report():
     report = yield
     _fail_if_skipped(report)
     return report
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium without pages."""
+    import pdf
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = pdf.launch(playwright)
+        if browser is None:
+            pytest.skip("there is no Chromium: install it, or say in CHROMIUM where it is")
+        yield browser
+        browser.close()

@@ -9,9 +9,9 @@ import nnlab
 
 FLOORS = [
     {"checks", "workers"},
-    {"activations", "initializers", "losses", "optimizers", "datasets"},
+    {"activations", "initializers", "losses", "normalisers", "optimizers", "datasets"},
     {"network", "theory"},
-    {"training", "diagnostics"},
+    {"training", "diagnostics", "sweeps"},
     {"plots"},
     {"explorers", "ledger"},
 ]

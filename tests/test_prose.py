@@ -85,6 +85,10 @@ ALLOWED = {
         "10 %": THEORY,  # chance among ten
     },
     "claims": {"0.1": SAID, "0.01": SAID},
+    "08_width": {
+        "6.7": SAID,  # billions of parameters, in the paper
+        "7 %": SAID,
+    },
 }
 
 
