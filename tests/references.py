@@ -33,24 +33,41 @@ LOSSES = {
 }
 
 
-def logits(theta, sizes, activation, X):
-    """The outputs of one network, from its flat parameters W[0], b[0], W[1], b[1], …"""
-    start, A = 0, X
+def logits(theta, sizes, activation, X, norm_axis=None, alpha=None):
+    """The outputs of one network, from its flat parameters W[0], b[0], W[1], b[1], …, γ[0], …
+
+    ``norm_axis`` is the axis of Z over which it is normalised; ``alpha`` strengthens the branches.
+    """
+    start, A, below = 0, X, None
+    start_gamma = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
     for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+        is_last = layer == len(sizes) - 2
         W = theta[start : start + fan_in * fan_out].reshape(fan_in, fan_out)
         start += fan_in * fan_out
-        Z = A @ W + theta[start : start + fan_out]
+        b = theta[start : start + fan_out]
         start += fan_out
-        A = Z if layer == len(sizes) - 2 else ACTIVATIONS[activation](Z)
-    return A
+        Z = A @ W
+        if norm_axis is None or is_last:
+            Z = Z + b
+        if alpha is not None and not is_last and below is not None and below.shape == Z.shape:
+            Z = below + alpha * Z
+        if is_last:
+            return Z
+        below = H = Z
+        if norm_axis is not None:
+            gamma = theta[start_gamma : start_gamma + fan_out]
+            start_gamma += fan_out
+            mean, variance = Z.mean(norm_axis, keepdims=True), Z.var(norm_axis, keepdims=True)
+            H = gamma * (Z - mean) / jnp.sqrt(variance + 1e-5) + b
+        A = ACTIVATIONS[activation](H)
 
 
 @cache
-def value_and_grad(sizes, activation, loss):
+def value_and_grad(sizes, activation, loss, norm_axis=None, alpha=None):
     """A function (theta, X, y) → (loss, gradient), for one network."""
 
     def value(theta, X, y):
-        return LOSSES[loss](logits(theta, sizes, activation, X), y)
+        return LOSSES[loss](logits(theta, sizes, activation, X, norm_axis, alpha), y)
 
     return jax.jit(jax.value_and_grad(value))
 

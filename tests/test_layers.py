@@ -9,7 +9,7 @@ import nnlab
 
 FLOORS = [
     {"checks", "workers"},
-    {"activations", "initializers", "losses", "optimizers", "datasets"},
+    {"activations", "initializers", "losses", "normalisers", "optimizers", "datasets"},
     {"network", "theory"},
     {"training", "diagnostics", "sweeps"},
     {"plots"},

@@ -88,6 +88,25 @@ def sizes(value: Any) -> tuple[int, ...]:
     return shape("sizes", value)
 
 
+def shortcuts(value: Any, sizes: Sequence[int]) -> tuple[float | None, ...]:
+    """Return each layer's shortcut: ``value`` between hidden layers of equal width, else None.
+
+    >>> shortcuts(0.5, (784, 100, 100, 10)), shortcuts(None, (784, 100, 10))
+    ((None, 0.5, None), (None, None))
+    """
+    depth = len(sizes) - 1
+    if value is None:
+        return (None,) * depth
+    alpha = number("shortcut", value)
+    fits = [0 < l < depth - 1 and sizes[l] == sizes[l + 1] for l in range(depth)]
+    if not any(fits):
+        raise ValueError(
+            "shortcut needs two hidden layers of equal width, one after the other; "
+            f"sizes {tuple(sizes)} have none"
+        )
+    return tuple(alpha if fit else None for fit in fits)
+
+
 def shape(name: str, value: Any) -> tuple[int, ...]:
     """Return ``value``, a list of whole numbers of at least 1, as a tuple of ``int``.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlab import activations, checks, losses
+from nnlab import activations, checks, losses, normalisers
 from nnlab.activations import Activation
 from nnlab.checks import Floats
 from nnlab.losses import Loss
@@ -235,7 +235,7 @@ def singular_values(net: MLP, x: ArrayLike) -> Floats:
     Raises
     ------
     TypeError, ValueError
-        If ``x`` is no input of the network.
+        If ``x`` is no input of the network, or the network looks at a whole batch.
 
     Examples
     --------
@@ -250,6 +250,8 @@ def singular_values(net: MLP, x: ArrayLike) -> Floats:
     x = checks.array("x", x, checks.instance("net", net, MLP).dtype)
     if x.shape != (net.sizes[0],):
         raise ValueError(f"x must be ({net.sizes[0]},); got shape {x.shape}")
+    if net.normaliser == normalisers.batch_norm:
+        raise ValueError("singular_values needs outputs that depend on one input; got batch_norm")
     # One backward pass for all outputs: each has a copy of the input, and its row of J.
     n_out = net.sizes[-1]
     signals = net.forward(np.tile(x, (n_out, 1)))
@@ -281,7 +283,8 @@ def twins(net: MLP, layer: int) -> list[list[int]]:
     Raises
     ------
     TypeError, ValueError
-        If the network is an ensemble or has no such hidden layer.
+        If the network is an ensemble, has a shortcut, which tells units apart by their places, or
+        has no such hidden layer.
 
     Examples
     --------
@@ -293,9 +296,12 @@ def twins(net: MLP, layer: int) -> list[list[int]]:
     """
     if checks.instance("net", net, MLP).ensemble:
         raise ValueError(f"twins needs a single network; got an ensemble of {net.ensemble}")
+    if net.shortcut is not None:
+        raise ValueError(f"twins needs a network without a shortcut; got {net}")
     if not isinstance(layer, int | np.integer) or not 0 <= layer < net.depth - 1:
         raise ValueError(f"layer must be a hidden one, 0 to {net.depth - 2}; got {layer!r}")
-    units = np.concatenate([net.W[layer].T, net.b[layer][:, None], net.W[layer + 1]], axis=1)
+    own = [each[layer][:, None] for each in (net.b, net.gamma) if each]
+    units = np.concatenate([net.W[layer].T, *own, net.W[layer + 1]], axis=1)
     groups: dict[bytes, list[int]] = {}
     for unit, row in enumerate(units + 0.0):  # −0.0 and 0.0 are the same weight
         groups.setdefault(row.tobytes(), []).append(unit)

@@ -4,6 +4,15 @@ With X of shape (batch, fan_in) and W of shape (fan_in, fan_out), a layer is ``Z
 ``A = φ(Z)``; the last layer has no φ, its Z are the logits. ``W[l]`` and ``b[l]`` are views into
 ``theta``, so an optimiser moves one vector and a gradient check loops over one vector.
 
+A shortcut of strength α and a normaliser N are two keywords, which a plain network never meets::
+
+    Z = α (A @ W + b) + Z of the layer below      between hidden layers of equal width
+    A = φ(H),   H = γ N(Z) + b                    N(Z) has mean 0 and variance 1
+
+Z is then what runs past the layers; a branch normalises it, bends it and multiplies it (He et al.
+2016, "pre-activation"). A layer has one bias: a normaliser would take away one before it, so there
+``b`` comes after it, where it is mostly called β.
+
 Parameters may carry leading axes. Then one :class:`MLP` is an *ensemble*: the same forward and
 backward pass, broadcast by ``matmul``, runs a thousand networks at once. Many small networks
 (:func:`many_small`) lie in memory with the members as the innermost axis, and are multiplied by
@@ -14,18 +23,19 @@ for matrices, made for large ones, a thousand times.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from types import EllipsisType
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from nnlab import activations, checks, initializers, losses
+from nnlab import activations, checks, initializers, losses, normalisers
 from nnlab.activations import Activation
 from nnlab.checks import Floats
 from nnlab.initializers import DType, Inits, Shape
 from nnlab.losses import Loss
+from nnlab.normalisers import Normaliser
 
 # From so many networks on, it is better to work on all of them at once.
 MANY = 100
@@ -132,8 +142,8 @@ class _Layered(ABC):
         vars(self).update(self._make_views())
 
 
-def _split(theta: Floats, sizes: Sequence[int]) -> tuple[_Layers, _Layers]:
-    """Return W and b, which are views into the last axis of ``theta``, layer after layer."""
+def _split(theta: Floats, sizes: Sequence[int]) -> tuple[_Layers, _Layers, _Layers]:
+    """Return W, b and, if any parameters are left, γ: views into the last axis of ``theta``."""
     W: list[Floats] = []
     b: list[Floats] = []
     start = 0
@@ -142,7 +152,9 @@ def _split(theta: Floats, sizes: Sequence[int]) -> tuple[_Layers, _Layers]:
         W.append(theta[..., start:stop].reshape(*theta.shape[:-1], fan_in, fan_out))
         b.append(theta[..., stop : stop + fan_out])
         start = stop + fan_out
-    return _Layers(W), _Layers(b)
+    ends = accumulate(sizes[1:-1], initial=start) if start < theta.shape[-1] else ()
+    gamma = _Layers(theta[..., start:stop] for start, stop in pairwise(ends))
+    return _Layers(W), _Layers(b), gamma
 
 
 class Signals(_Layered):
@@ -165,6 +177,8 @@ class Signals(_Layered):
         The batch that went in.
     Z, A : tuple of ndarray (..., batch, fan_out)
         Pre-activations and activations, layer by layer. ``A[-1]`` is ``Z[-1]``: the logits.
+    H : tuple of ndarray (..., batch, fan_out)
+        What φ acts on in the hidden layers: normalised Z, or, without a normaliser, Z itself.
     dZ : tuple of ndarray (..., batch, fan_out)
         Backward signals ∂L/∂Z, layer by layer, filled in by :meth:`MLP.backward`.
     dtheta : ndarray (..., n_parameters)
@@ -173,6 +187,8 @@ class Signals(_Layered):
         Gradients of the weights, layer by layer: views into ``dtheta``.
     db : tuple of ndarray (..., fan_out)
         Gradients of the biases, layer by layer: views into ``dtheta``.
+    dgamma : tuple of ndarray (..., fan_out)
+        Gradients of γ in the hidden layers: views into ``dtheta``. Empty without a normaliser.
 
     Examples
     --------
@@ -183,19 +199,24 @@ class Signals(_Layered):
     [(4, 3), (4, 1)]
     """
 
-    _arrays = ("Z", "A", "dZ", "dtheta", "dW", "db")
-    _views = ("A", "dW", "db")
+    _arrays = ("Z", "A", "H", "dZ", "dtheta", "dW", "db", "dgamma")
+    _views = ("A", "H", "dW", "db", "dgamma")
 
     X: Floats
     Z: _Layers
     A: _Layers
+    H: _Layers
     dZ: _Layers
     dtheta: Floats
     dW: _Layers
     db: _Layers
+    dgamma: _Layers
     _sizes: Shape
     _hidden: _Layers
     _slope: _Layers
+    _normal: _Layers  # H, ẑ and 1/σ; empty without a normaliser
+    _hat: _Layers
+    _rate: _Layers
 
     def __init__(self, net: "MLP", lead: Shape, batch_size: int) -> None:
         def empty(*shape: int) -> Floats:
@@ -206,6 +227,9 @@ class Signals(_Layered):
 
         dtheta = empty(net.theta.shape[-1])
         dtheta[...] = 0
+        hidden = net.sizes[1:-1]
+        normal = () if net.normaliser is None else hidden
+        over_batch = net.normaliser == normalisers.batch_norm
 
         self.__setstate__(
             {
@@ -214,14 +238,20 @@ class Signals(_Layered):
                 "dZ": buffers(net.sizes[1:]),
                 "dtheta": dtheta,
                 "_sizes": net.sizes,
-                "_hidden": buffers(net.sizes[1:-1]),
-                "_slope": buffers(net.sizes[1:-1]),
+                "_hidden": buffers(hidden),
+                "_slope": buffers(hidden),
+                "_normal": buffers(normal),
+                "_hat": buffers(normal),
+                "_rate": _Layers(
+                    empty(1, size) if over_batch else empty(batch_size, 1) for size in normal
+                ),
             }
         )
 
     def _make_views(self) -> dict[str, Any]:
-        dW, db = _split(self.dtheta, self._sizes)
-        return {"A": _Layers((*self._hidden, self.Z[-1])), "dW": dW, "db": db}
+        dW, db, dgamma = _split(self.dtheta, self._sizes)
+        A, H = _Layers((*self._hidden, self.Z[-1])), self._normal or _Layers(self.Z[:-1])
+        return {"A": A, "H": H, "dW": dW, "db": db, "dgamma": dgamma}
 
     def members(self, part: slice | EllipsisType) -> "Signals":
         """Return the signals of some members, which are views of these.
@@ -278,6 +308,14 @@ class MLP(_Layered):
         single one.
     dtype : numpy.dtype
         float64 or float32.
+    normaliser : str or Normaliser, optional
+        ``"batch_norm"`` or ``"layer_norm"``, of the hidden layers' pre-activations; see
+        :mod:`nnlab.normalisers`. Batch normalisation takes mean and variance from the batch that
+        it is given, always: nothing is stored, :func:`nnlab.training.evaluate` takes its whole set
+        at once, and a batch holds at least two examples.
+    shortcut : float, optional
+        α: a hidden layer's Z is α times what its weights and bias make, plus the Z of the hidden
+        layer below, wherever both are equally wide. The first layer and the outputs have none.
 
     Attributes
     ----------
@@ -285,19 +323,27 @@ class MLP(_Layered):
         Weights, layer by layer: views into :attr:`theta`. What is assigned to ``W``, to ``W[l]``
         or to a slice is written into it.
     b : tuple of ndarray (..., fan_out)
-        Biases, layer by layer: views into :attr:`theta`, as ``W``.
+        Biases, layer by layer: views into :attr:`theta`, as ``W``. β in normalised layers.
+    gamma : tuple of ndarray (..., fan_out)
+        γ of the hidden layers, 1 at the start: views into :attr:`theta`, as ``W``. Empty without a
+        normaliser.
     sizes : tuple of int
         Widths from the inputs to the outputs.
     activation : Activation
         φ of the hidden layers.
     dtype : numpy.dtype
         Of everything that is computed.
+    normaliser : Normaliser or None
+        Of the hidden layers.
+    shortcut : float or None
+        α.
 
     Raises
     ------
     ValueError, TypeError
         If a size is not a positive whole number, a name is unknown, there are not as many
-        initialisers as layers, or ``rng`` is not a Generator.
+        initialisers as layers, ``rng`` is not a Generator, or no layer can have the normaliser or
+        the shortcut.
 
     Examples
     --------
@@ -307,19 +353,29 @@ class MLP(_Layered):
     MLP(2-2-1, tanh, 9 parameters, float64)
     >>> net(np.zeros((4, 2))).shape
     (4, 1)
+
+    A network of residual branches, x + ½ W φ(N(x)):
+
+    >>> rng = np.random.default_rng(0)
+    >>> MLP((2, 3, 3, 1), "relu", "he_normal", rng=rng, normaliser="layer_norm", shortcut=0.5)
+    MLP(2-3-3-1, relu, layer_norm, shortcut 0.5, 31 parameters, float64)
     """
 
-    _arrays = ("theta", "W", "b")
-    _views = ("W", "b", "_product")
+    _arrays = ("theta", "W", "b", "gamma")
+    _views = ("W", "b", "gamma", "_alphas", "_product")
 
-    #: All parameters (..., n_parameters), in the order W[0], b[0], W[1], b[1], …
+    #: All parameters (..., n_parameters), in the order W[0], b[0], W[1], b[1], …, gamma[0], …
     #: What is assigned is written into the same array.
     theta: Floats
     W: _Layers
     b: _Layers
+    gamma: _Layers
     sizes: Shape
     activation: Activation
     dtype: DType
+    normaliser: Normaliser | None
+    shortcut: float | None
+    _alphas: tuple[float | None, ...]
     _product: Callable[..., Floats]
 
     def __init__(
@@ -332,6 +388,8 @@ class MLP(_Layered):
         rng: np.random.Generator,
         ensemble: int | Sequence[int] = (),
         dtype: DTypeLike = np.float64,
+        normaliser: str | Normaliser | None = None,
+        shortcut: float | None = None,
     ) -> None:
         sizes, dtype = checks.sizes(sizes), checks.float_dtype(dtype)
         if isinstance(ensemble, Sequence):
@@ -339,8 +397,21 @@ class MLP(_Layered):
         else:
             ensemble = (checks.positive_int("ensemble", ensemble),)
         n_parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
-        theta = _empty(ensemble, (n_parameters,), dtype, many_small(ensemble, sizes))
-        self._make(sizes, activations.get(activation), theta)
+        normaliser = normalisers.get(normaliser)
+        if normaliser is not None:
+            if len(sizes) == 2:
+                raise ValueError(f"normaliser needs a hidden layer; sizes {sizes} have none")
+            n_parameters += sum(sizes[1:-1])
+        self.__setstate__(
+            {
+                "sizes": sizes,
+                "activation": activations.get(activation),
+                "dtype": dtype,
+                "normaliser": normaliser,
+                "shortcut": shortcut,
+                "theta": _empty(ensemble, (n_parameters,), dtype, many_small(ensemble, sizes)),
+            }
+        )
         inits = initializers.one_a_layer("init", init, self.depth)
         bias_inits = initializers.one_a_layer("bias_init", bias_init, self.depth)
         for each in bias_inits:
@@ -349,15 +420,14 @@ class MLP(_Layered):
         for W, b, draw_W, draw_b in zip(self.W, self.b, inits, bias_inits, strict=True):
             W[...] = draw_W(rng, W.shape, self.dtype)
             b[...] = draw_b(rng, b.shape, self.dtype)
-
-    def _make(self, sizes: Shape, activation: Activation, theta: Floats) -> None:
-        parts = {"sizes": sizes, "activation": activation, "dtype": theta.dtype, "theta": theta}
-        self.__setstate__(parts)
+        for gamma in self.gamma:
+            gamma[...] = 1
 
     def _make_views(self) -> dict[str, Any]:
-        W, b = _split(self.theta, self.sizes)
+        W, b, gamma = _split(self.theta, self.sizes)
+        alphas = checks.shortcuts(self.shortcut, self.sizes)
         product = _product if many_small(self.ensemble, self.sizes) else np.matmul
-        return {"W": W, "b": b, "_product": product}
+        return {"W": W, "b": b, "gamma": gamma, "_alphas": alphas, "_product": product}
 
     @property
     def depth(self) -> int:
@@ -371,8 +441,11 @@ class MLP(_Layered):
 
     def __repr__(self) -> str:
         copies = "".join(f"{size} x " for size in self.ensemble)
+        normaliser = "" if self.normaliser is None else f"{self.normaliser.name}, "
+        shortcut = "" if self.shortcut is None else f"shortcut {self.shortcut:.4g}, "
         return (
             f"MLP({copies}{'-'.join(map(str, self.sizes))}, {self.activation.name}, "
+            f"{normaliser}{shortcut}"
             f"{self.theta.shape[-1]} parameters, {self.dtype})"
         )
 
@@ -407,7 +480,7 @@ class MLP(_Layered):
             )
         checks.float_dtype(theta.dtype)
         other = object.__new__(MLP)
-        other._make(self.sizes, self.activation, theta)
+        other.__setstate__(self.__getstate__() | {"theta": theta, "dtype": theta.dtype})
         return other
 
     def copy(self) -> "MLP":
@@ -460,6 +533,8 @@ class MLP(_Layered):
             raise ValueError(f"X must be {shapes}; got shape {X.shape}")
         if X.shape[-2] == 0:
             raise ValueError("X must hold at least one example; got an empty batch")
+        if X.shape[-2] == 1 and self.normaliser == normalisers.batch_norm:
+            raise ValueError("X must hold at least two examples for batch_norm; got one")
         return checks.finite("X", X)
 
     def __call__(self, X: ArrayLike) -> Floats:
@@ -527,13 +602,20 @@ class MLP(_Layered):
         True
         """
         vars(signals)["X"] = A = X
-        phi = self.activation
-        for l in range(self.depth):
+        phi, normaliser, last = self.activation, self.normaliser, self.depth - 1
+        for l, alpha in enumerate(self._alphas):
             Z = self._product(A, self.W[l], out=signals.Z[l])
-            Z += self.b[l][..., None, :]
-            if l < self.depth - 1:
-                A = signals.A[l]
-                phi.function(Z, A, *phi.arguments)
+            if normaliser is None or l == last:
+                Z += self.b[l][..., None, :]
+            if alpha is not None:
+                Z *= alpha
+                Z += signals.Z[l - 1]
+            if l < last:
+                A, H = signals.A[l], signals.H[l]
+                if normaliser is not None:
+                    hat, rate = signals._hat[l], signals._rate[l]
+                    normaliser.forward(Z, self.gamma[l], self.b[l], hat, rate, H)
+                phi.function(H, A, *phi.arguments)
         return signals
 
     def backward(self, signals: Signals, dlogits: ArrayLike) -> Signals:
@@ -542,6 +624,9 @@ class MLP(_Layered):
         .. math::
             \frac{\partial L}{\partial W_l} &= A_{l-1}^\top\, dZ_l \\
             dZ_{l-1} &= (dZ_l W_l^\top) \odot \varphi'(Z_{l-1})
+
+        A shortcut multiplies both by α, and adds dZ_l to the second. A normaliser is a factor more
+        there: see :meth:`nnlab.normalisers.Normaliser.backward`.
 
         Parameters
         ----------
@@ -597,17 +682,26 @@ class MLP(_Layered):
         >>> net.backward_into(signals).dtheta
         array([3., 6., 3.])
         """
-        phi = self.activation
+        phi, normaliser, last = self.activation, self.normaliser, self.depth - 1
         for l in reversed(range(self.depth)):
-            dZ = signals.dZ[l]
+            dZ, alpha = signals.dZ[l], self._alphas[l]
+            # What goes into the branch. There is room for it: this layer's slopes have been used.
+            dY = dZ if alpha is None else np.multiply(dZ, alpha, out=signals._slope[l])
             A = signals.A[l - 1] if l else signals.X
-            self._product(A.swapaxes(-1, -2), dZ, out=signals.dW[l])
-            np.einsum("...bo->...o", dZ, out=signals.db[l])
+            self._product(A.swapaxes(-1, -2), dY, out=signals.dW[l])
+            if normaliser is None or l == last:
+                np.einsum("...bo->...o", dY, out=signals.db[l])
             if l:
-                below, slope = signals.dZ[l - 1], signals._slope[l - 1]
-                self._product(dZ, self.W[l].swapaxes(-1, -2), out=below)
-                phi.slope(signals.Z[l - 1], A, slope, *phi.arguments)
+                below, slope, H = signals.dZ[l - 1], signals._slope[l - 1], signals.H[l - 1]
+                self._product(dY, self.W[l].swapaxes(-1, -2), out=below)
+                phi.slope(H, A, slope, *phi.arguments)
                 below *= slope
+                if normaliser is not None:
+                    hat, rate = signals._hat[l - 1], signals._rate[l - 1]
+                    dgamma, db = signals.dgamma[l - 1], signals.db[l - 1]
+                    normaliser.backward(below, self.gamma[l - 1], hat, rate, dgamma, db, slope)
+                if alpha is not None:
+                    below += dZ
         return signals
 
     def gradient(self, X: ArrayLike, y: ArrayLike, loss: str | Loss) -> tuple[Floats, Signals]:

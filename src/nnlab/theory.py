@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
 
-from nnlab import activations, checks, initializers
+from nnlab import activations, checks, initializers, normalisers
 from nnlab.activations import Activation
 from nnlab.checks import Floats
 from nnlab.initializers import Inits
+from nnlab.normalisers import Normaliser
 
 # 16-point Gauss–Legendre is exact for polynomials up to degree 31 on every panel.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
@@ -125,7 +126,8 @@ class Prediction:
         E[φ′(z)²]; 1 for the last layer.
     factor : ndarray
         E[dz²] of the layer over E[dz²] of the layer above: χ = n_out Var(w) E[φ′(z)²], with the
-        width and the weights of the layer above. 1 for the last layer.
+        width and the weights of the layer above. 1 for the last layer. A normaliser divides χ by
+        the variance that it divides by; a shortcut makes it 1 + α²χ.
     """
 
     var_z: Floats
@@ -150,6 +152,9 @@ def predict(
     activation: str | Activation,
     init: Inits,
     mean_square_x: ArrayLike = 1.0,
+    *,
+    normaliser: str | Normaliser | None = None,
+    shortcut: float | None = None,
 ) -> Prediction:
     r"""Predict the variances of an MLP at its start, layer by layer, for zero biases.
 
@@ -168,6 +173,11 @@ def predict(
     mean_square_x : float or ndarray (batch,)
         E[x²] over the inputs of an example. An array predicts every example by itself and
         averages, which is exact where examples differ in length.
+    normaliser : str or Normaliser, optional
+        As the network's, at the start (γ = 1); φ then acts on normalised z. Under batch
+        normalisation the batch is taken to be large, with inputs of mean 0 over it.
+    shortcut : float, optional
+        α, as the network's.
 
     Returns
     -------
@@ -185,7 +195,8 @@ def predict(
 
     References
     ----------
-    Glorot and Bengio (2010) for the linear case; Poole et al. (2016) for the mean-field maps.
+    Glorot and Bengio (2010) for the linear case; Poole et al. (2016) for the mean-field maps;
+    Yang et al. (2019) for batch normalisation; Hanin and Rolnick (2018) for shortcuts.
     """
     sizes = checks.sizes(sizes)
     phi = activations.get(activation)
@@ -195,23 +206,40 @@ def predict(
         raise ValueError("mean_square_x must hold at least one number; got none")
     if (checks.finite("mean_square_x", q) < 0).any():
         raise ValueError(f"mean_square_x must be at least 0; got {q.min()}")
-    rows = []
+    alphas, normaliser = checks.shortcuts(shortcut, sizes), normalisers.get(normaliser)
+    over_batch = normaliser == normalisers.batch_norm
+    if over_batch:
+        q = q.mean(keepdims=True)
+    rows: list[tuple[Floats, ...]] = []
     # n_in Var(w) and n_out Var(w) of every layer: what forward and backward signals are scaled by.
     layers = list(zip(pairwise(sizes), inits, strict=True))
     forward = [fan_in * init.variance(fan_in, fan_out) for (fan_in, fan_out), init in layers]
     backward = [fan_out * init.variance(fan_in, fan_out) for (fan_in, fan_out), init in layers]
-    for scale in forward[:-1]:
-        var_z = scale * q
-        std = np.sqrt(var_z)
-        q = expectation(lambda z: phi(z) ** 2, std)
+    # A normaliser divides by ``spread``: E[z²] over the units; over a batch, what differs there.
+    var_z, spread, differs = 0 * q, 0 * q, q
+    for scale, alpha in zip(forward, alphas, strict=True):
+        past, strength = (0, 1) if alpha is None else (1, alpha**2)
+        var_z = past * var_z + strength * scale * q
+        spread = past * spread + strength * scale * differs
+        if len(rows) == len(layers) - 1:  # The last layer has no φ and no normaliser.
+            rows.append((var_z, 0 * q, var_z, 1 + 0 * q, 1 + 0 * q))
+            break
+        rate = 1 + 0 * q if normaliser is None else 1 / (spread + normalisers.EPSILON)
+        std = np.sqrt(var_z if normaliser is None else spread * rate)
+        mean_a, q = expectation(phi, std), expectation(lambda z: phi(z) ** 2, std)
+        differs = q - mean_a**2 if over_batch else q
         slope = expectation(lambda z: phi.derivative(z) ** 2, std)
-        rows.append((var_z, expectation(phi, std), q, slope))
-    var_z = forward[-1] * q
-    rows.append((var_z, 0 * var_z, var_z, 1 + 0 * var_z))
-    var_z, mean_a, mean_square_a, slope = (
+        rows.append((var_z, mean_a, q, slope, rate * slope))
+    var_z, mean_a, mean_square_a, slope, back = (
         np.array([np.mean(each) for each in column]) for column in zip(*rows, strict=True)
     )
-    return Prediction(var_z, mean_a, mean_square_a, slope, np.append(backward[1:], 1.0) * slope)
+    # What the layer above multiplies by, and what its shortcut adds.
+    times = [
+        n * (1 if alpha is None else alpha**2) for n, alpha in zip(backward, alphas, strict=True)
+    ]
+    plus = [alpha is not None for alpha in alphas]
+    factor = np.append(times[1:], 1.0) * back + np.append(plus[1:], False)
+    return Prediction(var_z, mean_a, mean_square_a, slope, factor)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from nnlab.checks import Floats
 from nnlab.datasets import batches
 from nnlab.losses import Loss
 from nnlab.network import MANY, MLP, Signals, many_small
+from nnlab.normalisers import batch_norm
 from nnlab.optimizers import SGD, Adam, for_members
 from nnlab.workers import Crew, one_blas_thread, usable_cores
 
@@ -77,7 +78,8 @@ def evaluate(
     loss : str or Loss
         Its name, or the object.
     chunk : int
-        Examples at once: bounds the memory, changes nothing else.
+        Examples at once: bounds the memory, changes nothing else. Batch normalisation takes all
+        examples at once, so that mean and variance are those of the set.
 
     Returns
     -------
@@ -113,6 +115,8 @@ def _evaluate(
     total: Floats | float = 0.0
     correct: Floats | float = 0.0
     n = X.shape[-2]
+    if net.normaliser == batch_norm:
+        chunk = n
     buffers: dict[int, Signals] = {}
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, n, chunk):
@@ -344,6 +348,11 @@ def fit(
     batch_size = n if full_batch else min(n, checks.positive_int("batch_size", batch_size))
     if not full_batch:
         checks.generator(rng)
+    if net.normaliser == batch_norm and 1 in (batch_size, n % batch_size):
+        raise ValueError(
+            "batch_size must leave no batch of one example for batch_norm; "
+            f"got {batch_size} of {n} examples"
+        )
     if not isinstance(optimizer, SGD | Adam):
         raise TypeError(f"optimizer must be SGD(...) or Adam(...); got {optimizer!r}")
     if test is not None and not (isinstance(test, list | tuple) and len(test) == 2):
