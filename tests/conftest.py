@@ -20,7 +20,10 @@ if COMPARE not in ("strict", "asserts"):
     raise pytest.UsageError(f"COMPARE must be strict or asserts; got {COMPARE}")
 
 # The files that take longest, which start first: the other workers share the rest meanwhile.
-LONGEST = ("05_mnist", "test_browser", "test_assignments", "test_ledger", "claims", "04_xavier_he")
+LONGEST = (
+    *("05_mnist", "08_", "07_", "06_", "09_", "test_browser"),
+    *("test_assignments", "test_ledger", "claims", "04_xavier_he"),
+)
 
 # The same examples in every run, and no failure for being slow.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -93,3 +96,17 @@ def pytest_make_collect_report():
     report = yield
     _fail_if_skipped(report)
     return report
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium without pages."""
+    import pdf
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = pdf.launch(playwright)
+        if browser is None:
+            pytest.skip("there is no Chromium: install it, or say in CHROMIUM where it is")
+        yield browser
+        browser.close()

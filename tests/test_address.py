@@ -14,10 +14,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import address
 import bs4
+import icons
 import nbformat
 import pytest
 import yaml
+from fontTools.ttLib import TTFont
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from sphinx.errors import ConfigError
 from website import ROOT
 
@@ -33,8 +37,8 @@ ADDRESSES = {
 }
 
 
-def build(folder: Path, addresses: dict[str, str]) -> subprocess.CompletedProcess:
-    """Build a book of two pages with the real settings in ``folder``."""
+def write(folder: Path) -> None:
+    """Write a book of two pages with the real settings into ``folder``."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     (folder / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     shutil.copytree(ROOT / "book" / "_extensions", folder / "book" / "_extensions")
@@ -47,24 +51,30 @@ def build(folder: Path, addresses: dict[str, str]) -> subprocess.CompletedProces
     (folder / "book" / "index.md").write_text("# Start\n", encoding="utf-8")
     cells = [new_markdown_cell("# A chapter"), new_code_cell("1 + 1", execution_count=1)]
     nbformat.write(new_notebook(cells=cells), folder / "book" / "01_chapter.ipynb")
+
+
+def build(folder: Path, addresses: dict[str, str], *options: str) -> None:
+    """Build the book in ``folder``."""
     unset = {"SITE_URL": "", "REPOSITORY_URL": "", "HUB_URL": ""}
     command = [Path(sys.executable).with_name("jupyter-book"), "build", "."]
-    return subprocess.run(
-        command,
+    done = subprocess.run(
+        [*command, *options],
         cwd=folder,
         env=os.environ | unset | addresses,
         capture_output=True,
         text=True,
         encoding="utf-8",
     )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
 
 
 @pytest.fixture(scope="module", params=ADDRESSES)
 def site(request, tmp_path_factory) -> tuple[str, Path]:
     """The name of the addresses, and the folder of the site built with them."""
     folder = tmp_path_factory.mktemp("book")
-    done = build(folder, ADDRESSES[request.param])
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    write(folder)
+    build(folder, ADDRESSES[request.param])
+    build(folder, ADDRESSES[request.param], "--builder=custom", "--custom-builder=notebooks")
     return request.param, folder / "_build" / "html"
 
 
@@ -98,7 +108,7 @@ def test_canonical_links_previews_sitemap_and_404(site):
         assert (folder / file).exists() == published
     if published:
         listed = re.findall("<loc>(.*?)</loc>", (folder / "sitemap.xml").read_text())
-        assert f"{SITE}/book/01_chapter.html" in listed
+        assert set(listed) == {f"{SITE}/book/{name}.html" for name in ("index", "01_chapter")}
         for part in page(folder, "404").select("link[rel=stylesheet], script[src], a[href]"):
             target = part.get("href") or part.get("src")
             assert target.startswith(("/start/", "http", "#", "javascript")), target
@@ -124,13 +134,54 @@ def test_launch_links_open_the_run_copy(site):
     }
 
 
+def test_binder_is_told_which_python_and_which_engine(site):
+    name, folder = site
+    told = {path.name: path.read_text().strip() for path in folder.parent.glob("notebooks/*.txt")}
+    if name == "none":
+        assert not told
+        return
+    requirement = Requirement(told.pop("requirements.txt"))
+    assert requirement.url == f"git+{ADDRESSES[name]['REPOSITORY_URL']}"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert requirement.name == project["name"]
+    assert requirement.extras <= project["optional-dependencies"].keys()
+    python, version = told.pop("runtime.txt").split("-")
+    assert python == "python"
+    assert version in SpecifierSet(project["requires-python"])
+    assert not told
+
+
 def test_edit_and_issue_links_lead_to_this_page(site):
     name, folder = site
     links = outside(page(folder))
     repository = "https://github.com/ada/initialise"
     edit = f"{repository}/edit/main/book/01_chapter.ipynb"
     assert (edit in links) == (name == "GitHub")
-    assert any(link.startswith(f"{repository}/issues/new") for link in links) == (name == "GitHub")
+    issues = [urlsplit(link) for link in links if link.startswith(f"{repository}/issues/new?")]
+    assert len(issues) == (name == "GitHub")
+    for query in (parse_qs(issue.query) for issue in issues):
+        assert query.pop("place") == [f"{SITE}/book/01_chapter.html"]
+        form = ROOT / ".github" / "ISSUE_TEMPLATE" / query.pop("template")[0]
+        fields = yaml.safe_load(form.read_text(encoding="utf-8"))["body"]
+        assert "place" in [field["id"] for field in fields]
+        assert query == {}
+
+
+def test_every_icon_is_in_its_font(site):
+    _, folder = site
+    style = icons.read(folder / "_static" / "styles" / "pydata-sphinx-theme.css")
+    signs = {
+        name: ord(sign)
+        for selectors, sign in icons.RULE.findall(style)
+        for name in re.findall(r"fa-[\w-]+", selectors)
+    }
+    kinds = {"fas": "icons", "fa-solid": "icons", "fab": "brands"}
+    fonts = {font: TTFont(folder / "_static" / f"{font}.woff") for font in kinds.values()}
+    shown = page(folder).select("i[class^=fa], span[class^=fa]")
+    assert shown
+    for icon in shown:
+        kind, name = icon["class"][:2]
+        assert signs[name] in fonts[kinds[kind]].getBestCmap(), icon
 
 
 @pytest.mark.parametrize("url", ["example.org", "https://", "ftp://example.org", "https://a b"])

@@ -16,23 +16,13 @@ import pdf
 import pytest
 import quizzes
 from explorers import Saved
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 from pypdf import PdfReader
 from website import ROOT, built
 
 PAGES = pdf.pages()
 
-# --------------------------------------------------------------------------- browser and pages
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = pdf.launch(playwright)
-        if browser is None:
-            pytest.skip("there is no Chromium: install it, or say in CHROMIUM where it is")
-        yield browser
-        browser.close()
+# --------------------------------------------------------------------------- pages
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +76,8 @@ class Record:
 
 VIEWS = {"phone": ("light", 390), "desk": ("dark", 1280)}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
-BUDGET = 500_000  # bytes of a page with all that it loads by itself, compressed
+BUDGET = 400_000  # bytes of a page with all that it loads by itself, compressed
+FIRST = 50_000  # bytes of that, beside the page, that the first words wait for
 
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 UNFOLD = """() => {
@@ -106,6 +97,21 @@ CUT = """kinds => {
   ).map(part => `${part.scrollWidth} > ${part.clientWidth}: ${part.outerHTML.slice(0, 300)}`);
 }"""
 CONTENT = ".math, .pst-scrollable-table-container, table, figure, img, svg, .nnlab-explorer"
+# On a phone a table may be scrolled, if it must, but no word in it is broken.
+OUTSIDE = "".join(f":not(.pst-scrollable-table-container{part})" for part in ("", " *"))
+BROKEN = r"""() => [...document.querySelectorAll('.bd-article table.table :is(td, th)')].flatMap(
+  cell => {
+    const text = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), found = [];
+    while (text.nextNode()) {
+      for (const word of text.currentNode.data.matchAll(/[\p{Script=Latin}\d_]+/gu)) {
+        const range = document.createRange();
+        range.setStart(text.currentNode, word.index);
+        range.setEnd(text.currentNode, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map(box => box.top)).size > 1) found.push(word[0]);
+      }
+    }
+    return found;
+  })"""
 CODE = "div.cell_input pre"
 # The size of letters as they are shown; an exponent counts as its base does.
 LETTERS = """() => [...document.querySelectorAll('.nnlab-figure')].flatMap(figure => {
@@ -135,6 +141,8 @@ RAW = r"""() => {
   return raw;
 }"""
 LOADED = "performance.getEntriesByType('resource').map(entry => entry.name)"
+BLOCKING = """performance.getEntriesByType('resource').filter(
+  entry => entry.renderBlockingStatus === 'blocking').map(entry => entry.name.split('?')[0])"""
 
 
 @functools.cache
@@ -165,6 +173,7 @@ def visit(browser, address, axe):
         page.goto(f"{address['http']}/{name}.html")
         fact = facts[name.removeprefix("book/")] = {
             "loaded": {url.partition("?")[0] for url in page.evaluate(LOADED)} | {page.url},
+            "blocking": page.evaluate(BLOCKING),
             "raw": page.evaluate(RAW),
         }
         page.evaluate(UNFOLD)
@@ -175,7 +184,9 @@ def visit(browser, address, axe):
             page.wait_for_function("s => document.documentElement.dataset.theme === s", arg=scheme)
             fact["wider", view] = page.evaluate(WIDER)
             if page.locator(".bd-article").count():
-                fact["cut", view] = page.evaluate(CUT, CONTENT)
+                content = CONTENT if view == "desk" else f":is({CONTENT}){OUTSIDE}"
+                fact["cut", view] = page.evaluate(CUT, content)
+                fact["broken", view] = page.evaluate(BROKEN)
                 fact["code", view] = page.evaluate(CUT, CODE)
                 fact.setdefault("letters", page.evaluate(LETTERS))
             fact["axe", view] = page.evaluate(AXE, [RULES])
@@ -222,6 +233,12 @@ def test_no_formula_table_or_figure_is_cut(visit, name, view):
     assert visit[1][name]["cut", view] == []
 
 
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("name", PAGES)
+def test_no_word_in_a_table_is_broken(visit, name, view):
+    assert visit[1][name]["broken", view] == []
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_code_stays_within_its_column(visit, name):
     assert visit[1][name]["code", "desk"] == []
@@ -238,6 +255,13 @@ def test_a_page_is_light(visit, address, name):
     sizes = {url: weight(built() / url.removeprefix(address["http"] + "/")) for url in urls}
     assert sum(sizes.values()) < BUDGET, Counter(sizes).most_common(5)
     assert not [url for url in urls if "_frames" in url]  # they wait until they are chosen
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_first_words_wait_for_little(visit, address, name):
+    urls = visit[1][name]["blocking"]
+    sizes = {url: weight(built() / url.removeprefix(address["http"] + "/")) for url in urls}
+    assert 0 < sum(sizes.values()) < FIRST, Counter(sizes).most_common(5)
 
 
 def test_pages_open_from_a_disk(browser, address):

@@ -45,7 +45,7 @@ def report(request, tmp_path_factory) -> tuple[bool, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options],
         cwd=folder,
-        env=os.environ | {"CI": request.param, "NNLAB_DATA_DIR": "nothing_here"},
+        env=os.environ | {"CI": request.param, "COMPARE": "", "NNLAB_DATA_DIR": "nothing_here"},
         capture_output=True,
         text=True,
     )

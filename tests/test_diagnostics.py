@@ -1,16 +1,26 @@
 """What is measured is there: checked on arrays small enough to be worked out by hand."""
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from references import logits
 from scipy import stats
 
 from nnlab import initializers
 from nnlab.activations import ACTIVATIONS, Activation, tanh
 from nnlab.datasets import xor
-from nnlab.diagnostics import gradient_check, histogram, layer_stats, twins, update_ratio
+from nnlab.diagnostics import (
+    correlations,
+    gradient_check,
+    histogram,
+    layer_stats,
+    singular_values,
+    twins,
+    update_ratio,
+)
 from nnlab.network import MLP
 from nnlab.optimizers import SGD, Adam
 from nnlab.training import fit
@@ -326,3 +336,49 @@ def test_gradient_check_wants_float64():
     net = MLP((2, 3, 1), rng=rng(), dtype="float32")
     with pytest.raises(ValueError, match="needs a float64 network; this one is float32"):
         gradient_check(net, *xor(), "binary_cross_entropy")
+
+
+# ------------------------------------------------------------------------- two inputs, the Jacobian
+
+
+def test_correlations_are_those_of_numpy_for_centred_signals():
+    layers = [rng(1).standard_normal((3, 2, 50)), rng(2).standard_normal((3, 2, 8))]
+    centred = [each - each.mean(-1, keepdims=True) for each in layers]
+    found = correlations(centred)
+    assert found.shape == (2, 3)
+    for layer, row in zip(centred, found, strict=True):
+        assert np.allclose(row, [np.corrcoef(two)[0, 1] for two in layer], atol=1e-14)
+
+
+def test_correlation_with_nothing_is_nothing():
+    assert np.isnan(correlations([[[0.0, 0.0], [1.0, 2.0]]])).all()
+
+
+@pytest.mark.parametrize("layer", [np.ones((3, 4)), np.ones(4), np.ones((2, 1, 4))])
+def test_correlations_need_two_examples(layer):
+    with pytest.raises(ValueError, match=r"layer 0 must be \(\.\.\., 2, units\)"):
+        correlations([layer])
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "gelu"])
+@pytest.mark.parametrize("sizes", [(5, 7, 3), (3, 6, 6, 4)], ids=str)
+def test_singular_values_are_those_of_jax(activation, sizes):
+    x = rng(3).standard_normal(sizes[0])
+    net = MLP(sizes, activation, "he_normal", bias_init="normal", rng=rng(4), ensemble=2)
+    found = singular_values(net, x)
+    for values, theta in zip(found, net.theta, strict=True):
+        jacobian = jax.jacobian(lambda x: logits(theta, sizes, activation, x[None])[0])(x)  # noqa: B023
+        assert np.allclose(values, np.linalg.svd(jacobian, compute_uv=False), rtol=1e-9, atol=1e-12)
+
+
+def test_singular_values_leave_the_network_alone():
+    net = MLP((4, 4, 4), "identity", "orthogonal", rng=rng())
+    before = net.theta.copy()
+    assert np.allclose(singular_values(net, np.zeros(4)), 1)
+    assert (net.theta == before).all()
+
+
+@pytest.mark.parametrize("x", [np.ones(3), np.ones((2, 4)), 1.0])
+def test_singular_values_need_one_input(x):
+    with pytest.raises(ValueError, match=r"x must be \(4,\)"):
+        singular_values(MLP((4, 2), rng=rng()), x)

@@ -213,6 +213,8 @@ def test_every_entry_of_the_bibliography_is_complete_and_cited():
     texts = [prose(path) for kind in ("md", "ipynb") for path in ROOT.glob(f"book/*.{kind}")]
     roles = re.findall(r"\{cite:\w+\}`([^`]+)`", "\n".join(texts))
     cited = {key.strip() for role in roles for key in role.split(",")}
+    for path in ROOT.glob("book/papers/*.yml"):
+        cited |= {row["source"] for row in yaml.safe_load(path.read_text(encoding="utf-8"))}
     assert cited == set(entries)
 
 

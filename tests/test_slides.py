@@ -3,10 +3,8 @@
 import re
 from pathlib import Path
 
-import pdf
 import pytest
 import slides
-from playwright.sync_api import sync_playwright
 
 DECKS = sorted(path.stem for path in slides.SOURCE.glob("0*.md"))
 WIDTH, HEIGHT = 1280, 720
@@ -57,17 +55,12 @@ def built(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page():
-    with sync_playwright() as playwright:
-        browser = pdf.launch(playwright)
-        if browser is None:
-            pytest.skip("there is no Chromium")
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.asked = []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("pageerror", lambda error: pytest.fail(str(error)))
-        yield page
-        browser.close()
+def page(browser):
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    return page
 
 
 def show(page, path):

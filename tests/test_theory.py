@@ -11,7 +11,7 @@ from references import assert_close
 from scipy import integrate, special, stats
 
 from nnlab import initializers, theory
-from nnlab.activations import ACTIVATIONS, leaky_relu
+from nnlab.activations import ACTIVATIONS, Activation, leaky_relu
 from nnlab.network import MLP
 
 STDS = [1e-8, 1e-3, 0.3, 1.0, 3.0, 17.0, 250.0]
@@ -244,3 +244,114 @@ def test_every_layer_may_have_an_initialiser_of_its_own():
     assert prediction.factor[0] == pytest.approx(last.factor[0])
     with pytest.raises(ValueError, match=r"init must be one, or one a layer \(2\); got 3"):
         theory.predict(sizes, "relu", ["he_normal"] * 3)
+
+
+# ------------------------------------------------------------------------ where the maps lead
+
+
+def relu_correlation(c):
+    """Cho and Saul 2009, the arc-cosine kernel of degree 1."""
+    return (np.sqrt(1 - c**2) + c * (np.pi - np.arccos(c))) / np.pi
+
+
+def test_correlation_map_of_relu_is_the_closed_form():
+    field, c = theory.MeanField("relu", 2.0), np.linspace(-1, 1, 21)
+    assert np.allclose(field.correlation(c), relu_correlation(c), atol=1e-5)
+    assert np.allclose(field.slope(c), 1 - np.arccos(c) / np.pi, atol=2e-3)  # of a step
+
+
+def test_correlation_map_of_erf_is_the_closed_form():
+    """Williams 1997: E[erf(u) erf(v)] = 2/π asin(2 q c / (1 + 2 q))."""
+
+    def slope(Z, A, out):
+        out[...] = 2 / math.sqrt(math.pi) * np.exp(-(Z**2))
+
+    erf = Activation("erf", special.erf, slope)
+    field, c = theory.MeanField(erf, 2.0, 0.3), np.linspace(-1, 1, 11)
+    q = field.q
+    assert math.isclose(field.variance(q), q, rel_tol=1e-9)
+    kernel = 2 / math.pi * np.arcsin(2 * q * c / (1 + 2 * q))
+    assert np.allclose(field.correlation(c), (2 * kernel + 0.3) / q, atol=1e-9)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "silu", "sigmoid"])
+@pytest.mark.parametrize("weights", [(1.2, 0.05), (1.9, 0.2)], ids=str)
+def test_maps_fit_together(activation, weights):
+    field = theory.MeanField(activation, *weights)
+    assert math.isclose(field.variance(field.q), field.q, rel_tol=1e-6)
+    assert math.isclose(field.correlation(1.0), 1, rel_tol=1e-6)
+    phi, std = ACTIVATIONS[activation], math.sqrt(field.q)
+    chi = weights[0] * theory.expectation(lambda z: phi.derivative(z) ** 2, std)
+    assert math.isclose(field.chi, chi, rel_tol=1e-9)
+    c = np.array([-0.6, 0.0, 0.4, 0.9])
+    rise = (field.correlation(c + 1e-5) - field.correlation(c - 1e-5)) / 2e-5
+    assert np.allclose(field.slope(c), rise, rtol=1e-5)
+    assert math.isclose(field.correlation(field.c), field.c, abs_tol=1e-9)
+    assert (field.c == 1) == (field.chi <= 1)
+
+
+def test_a_network_follows_the_maps():
+    """Fifty networks of 300 units, whose averages are the theory's within their errors."""
+    field, rng = theory.MeanField("tanh", 3.0, 0.05), np.random.default_rng(0)
+    X = (
+        np.array([[1.0, 0.0], [0.3, math.sqrt(1 - 0.09)]])
+        @ np.linalg.qr(rng.normal(size=(300, 2)))[0].T
+    )
+    bias = initializers.normal(math.sqrt(0.05))
+    net = MLP(
+        [300] * 4, "tanh", initializers.variance_scaling(3.0), bias_init=bias, rng=rng, ensemble=50
+    )
+    X *= math.sqrt(300 * (field.q - 0.05) / 3)
+    c = 0.3 * (1 - 0.05 / field.q) + 0.05 / field.q
+    for layer in net.forward(X).Z:
+        products = (layer[:, 0] * layer[:, 1]).mean(-1)
+        error = 4 * products.std(ddof=1) / math.sqrt(50)
+        assert abs(products.mean() - field.q * c) < error
+        assert error < 0.1 * field.q * abs(1 - c)
+        c = field.correlation(c)
+
+
+def test_the_critical_line():
+    var_w, var_b = theory.critical_line("tanh", np.array([0.01, 0.57, 3.0]))
+    for pair in zip(var_w, var_b, strict=True):
+        assert math.isclose(theory.MeanField("tanh", *pair).chi, 1, rel_tol=1e-6)
+    var_w, var_b = theory.critical_line("relu", 1.7)
+    assert math.isclose(var_w, 2) and abs(var_b) < 1e-12
+
+
+@pytest.mark.parametrize("weights", [(2.0, 0.0), (1.0, 0.5)], ids=str)
+def test_relu_has_the_fixed_points_that_algebra_finds(weights):
+    var_w, var_b = weights
+    expected = 1 if var_w == 2 else var_b / (1 - var_w / 2)
+    assert math.isclose(theory.MeanField("relu", *weights).q, expected, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("tahn", 1.0), "activation must be one of"),
+        (("tanh", 0.0), "var_w must be"),
+        (("tanh", 1.0, -0.1), "var_b must be"),
+        (("tanh", math.nan), "var_w must be"),
+    ],
+)
+def test_a_mean_field_needs_what_there_is(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        theory.MeanField(*arguments)
+
+
+def test_a_variance_that_grows_for_ever_is_said():
+    with pytest.raises(ValueError, match=r"no fixed point .* grows for ever"):
+        theory.MeanField("relu", 3.0, 0.1).q  # noqa: B018
+
+
+@pytest.mark.parametrize("c", [1.5, -2.0, math.nan])
+def test_what_is_no_correlation_is_refused(c):
+    with pytest.raises(ValueError, match="c must be a correlation"):
+        theory.MeanField("tanh", 1.2, 0.05).correlation(c)
+
+
+@pytest.mark.parametrize("q", [-0.1, math.inf])
+def test_what_is_no_variance_is_refused(q):
+    with pytest.raises(ValueError, match="q must"):
+        theory.critical_line("tanh", q)

@@ -17,6 +17,7 @@ from sphinx.config import Config
 from sphinx.errors import ConfigError
 
 NOTEBOOKS = "notebooks"  # the branch that holds the run copies, in its top folder
+FORM = "1_text.yml"  # of .github/ISSUE_TEMPLATE, for errors in the text
 COLAB = "https://colab.research.google.com"
 BINDER = "https://mybinder.org"
 
@@ -60,6 +61,7 @@ def derive(app: Sphinx, config: Config) -> None:
         config.ogp_site_url = config.html_baseurl
         config.ogp_image = config.html_baseurl + config.ogp_image
         config.sitemap_url_scheme = "{link}"
+        config.sitemap_excludes = ["404.html", "search.html", "genindex.html"]
         config.notfound_urls_prefix = urlsplit(site).path + "/"
         app.setup_extension("sphinx_sitemap")
         app.setup_extension("notfound.extension")
@@ -88,11 +90,17 @@ def launch_links(page: str, repository: str, hub: str) -> list[tuple[str, str, s
     return links
 
 
-def add_launch_buttons(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
-    """Put the links into the page's header, where it is a chapter."""
+def add_buttons(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
+    """Put the links into the page's header, where it is a chapter; let the issue name the page."""
+    repository = app.config.nnlab_repository_url
+    place = f"{app.config.html_baseurl}{page}.html"
+    for button in (one for group in context["header_buttons"] for one in group.get("buttons", [])):
+        if button["label"] == "source-issues-button" and github(repository):
+            query = urlencode({"template": FORM, "place": place})
+            button["url"] = f"{repository}/issues/new?{query}"
     if context.get("page_source_suffix") != ".ipynb":
         return
-    links = launch_links(page, app.config.nnlab_repository_url, app.config.nnlab_hub_url)
+    links = launch_links(page, repository, app.config.nnlab_hub_url)
     buttons = [
         {
             "type": "link",
@@ -121,5 +129,5 @@ def setup(app: Sphinx) -> dict:
     app.add_config_value("nnlab_repository_url", "", "env")
     app.add_config_value("nnlab_hub_url", "", "env")
     app.connect("config-inited", derive, priority=100)  # before the theme looks
-    app.connect("html-page-context", add_launch_buttons, priority=900)  # after it made its own
+    app.connect("html-page-context", add_buttons, priority=900)  # after it made its own
     return {"parallel_read_safe": True, "parallel_write_safe": True}

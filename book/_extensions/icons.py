@@ -1,4 +1,4 @@
-"""The icons that the pages use, as a font of a few kilobytes.
+"""The icons that the pages use, as two fonts of a few kilobytes.
 
 The theme brings all of Font Awesome, as a script that replaces every icon and as fonts. Its style
 sheet does with the fonts alone, and of these the pages need two dozen signs.
@@ -12,6 +12,7 @@ from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 
+FONTS = {"fa-solid-900": "icons", "fa-brands-400": "brands"}  # and what the style sheet calls them
 SCRIPT = re.compile(r'\s*<script[^>]* src="[^"]*fontawesome\.js[^"]*"></script>')
 RULE = re.compile(r'((?:\.fa-[\w-]+::?before,?)+)\{content:"(.)"\}')
 SIGN = re.compile("[\uf000-\uf8ff]")
@@ -36,7 +37,7 @@ def used(site: Path) -> str:
 
 
 def replace(app: Sphinx, error: Exception | None) -> None:
-    """Write the font, and take what it replaces out of the site."""
+    """Write the fonts, and take what they replace out of the site."""
     site = Path(app.outdir)
     fonts = site / "_static" / "vendor" / "fontawesome" / "webfonts"
     if error or app.builder.name != "html" or not fonts.exists():
@@ -46,12 +47,14 @@ def replace(app: Sphinx, error: Exception | None) -> None:
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         page.write_text(SCRIPT.sub("", text), encoding="utf-8", newline="\n")
-    font = TTFont(fonts / "fa-solid-900.ttf", recalcTimestamp=False)
-    subset = Subsetter(Options(layout_features=[], hinting=False))
-    subset.populate(text=used(site))
-    subset.subset(font)
-    font.flavor = "woff"
-    font.save(site / "_static" / "icons.woff")
+    signs = used(site)
+    for full, name in FONTS.items():
+        font = TTFont(fonts / f"{full}.ttf", recalcTimestamp=False)
+        subset = Subsetter(Options(layout_features=[], hinting=False))
+        subset.populate(text=signs)
+        subset.subset(font)
+        font.flavor = "woff"
+        font.save(site / "_static" / f"{name}.woff")
     shutil.rmtree(fonts)
 
 

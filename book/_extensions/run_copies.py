@@ -26,6 +26,7 @@ from set_up import set_up_cell
 
 LOGGER = logging.getLogger(__name__)
 
+PYTHON, ENGINE = "python-3.11", "nnlab[run] @ git+"
 HIDDEN = {"hide-input", "hide-cell"}
 
 
@@ -142,7 +143,7 @@ class RunCopies(Builder):
         return self.get_target_uri(to)
 
     def prepare_writing(self, docnames: set[str]) -> None:
-        for old in Path(self.outdir).rglob("*.ipynb"):
+        for old in [*Path(self.outdir).rglob("*.ipynb"), *Path(self.outdir).glob("*.txt")]:
             old.unlink()
 
     def write_doc(self, docname: str, doctree: nodes.document) -> None:
@@ -151,6 +152,12 @@ class RunCopies(Builder):
             self.save(docname, doctree, Path(self.outdir, name))
             variant = Path(self.outdir, "without_solutions", name)
             self.save(docname, doctree, variant, solutions=False)
+
+    def finish(self) -> None:
+        """Say to Binder what the copies need: the Python that it has by itself is too old."""
+        if address := self.config.nnlab_repository_url:
+            for name, text in [("runtime.txt", PYTHON), ("requirements.txt", ENGINE + address)]:
+                Path(self.outdir, name).write_text(f"{text}\n", encoding="utf-8")
 
     def save(
         self, docname: str, doctree: nodes.document, path: Path, *, solutions: bool = True

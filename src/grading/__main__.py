@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 
@@ -11,6 +12,7 @@ def main(arguments: list[str] | None = None) -> None:
     from grading import batch, release, sandbox
 
     logging.getLogger("traitlets").setLevel(logging.ERROR)  # nbgrader's every step
+    warnings.filterwarnings("ignore", module="nbgrader")  # of its own queries
     sources = release.REPOSITORY / "book" / "assignments"
     parser = argparse.ArgumentParser(prog="grading", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)

@@ -1,7 +1,6 @@
 """Grades a folder of submissions: each gets a grade or a reason, and none can harm another."""
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -17,6 +16,7 @@ from nbgrader.preprocessors import GetGrades, SaveAutoGrades
 from tqdm import tqdm
 
 from grading import feedback, release, sandbox, submissions
+from nnlab.workers import usable_cores
 
 GRADED, IN_PART, NOT = "graded", "graded in part", "not graded"
 
@@ -91,7 +91,7 @@ def grade(
     walls = walls or sandbox.strongest([]).kind
     rows = []
     found = list(look(handed_in))
-    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(jobs or usable_cores()) as pool:
         running = {
             pool.submit(examine, one, templates, course, limits, walls, number): one
             for number, one in enumerate(found)

@@ -5,7 +5,7 @@ from html import escape
 
 import bleach
 from jinja2 import Environment
-from nbconvert.filters import markdown2html
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbgrader import utils
 
@@ -76,8 +76,9 @@ def markdown(text: str) -> str:
     """HTML of Markdown, of which nothing runs and nothing asks another machine."""
     if len(text) > LONGEST:
         return f"<pre>{escape(text)}</pre>"
-    protocols = {"http", "https", "data"}
-    return bleach.clean(markdown2html(text), TAGS, ATTRIBUTES, protocols, strip=True)
+    renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
+    html = MarkdownWithMath(renderer=renderer).render(text)
+    return bleach.clean(html, TAGS, ATTRIBUTES, {"http", "https", "data"}, strip=True)
 
 
 def refusal(assignment: str, student: str, why: str) -> str:

@@ -137,9 +137,11 @@ def run(
     SandboxError
         If there are no such walls on this machine.
     """
+    if walls not in WALLS:
+        raise SandboxError(f"walls must be one of {', '.join(WALLS)}; got {walls!r}")
     with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
         ours, theirs = server().Pipe()
-        job = (walls, number, asdict(limits), folder, files and str(files), visible())
+        job = (walls, number, asdict(limits), folder, files and str(files), *visible())
         process = server().Process(target=guard, args=(theirs, job))
         process.start()
         theirs.close()
@@ -242,14 +244,22 @@ print(json.dumps([reach, any(name != "lo" for _, name in socket.if_nameindex())]
 
 def strongest(private: Sequence[Path]) -> Walls:
     """The strongest walls on this machine; whether private paths are out of reach is tried."""
-    for kind in WALLS:
-        with suppress(SandboxError):
-            paths = [str(path) for path in private if path.exists()]
-            tried = run([PROBE.format(paths=paths)], walls=kind)
-            if tried.outputs and tried.outputs[0][0].get("name") == "stdout":
-                reach, network = json.loads(tried.outputs[0][0].text)
-                return Walls(kind, tuple(reach), network)
+    if walls := next(filter(None, (tried(kind, private) for kind in WALLS)), None):
+        return walls
     raise SandboxError("no sandbox could be started; grading needs Linux or macOS")
+
+
+def tried(kind: str, private: Sequence[Path] = ()) -> Walls | None:
+    """Walls of this kind, if the libraries can be read inside of them; else nothing."""
+    probe = PROBE.format(paths=[str(path) for path in private if path.exists()])
+    try:
+        found = run([probe], walls=kind).outputs
+    except SandboxError:
+        return None
+    if not found or found[0][0].get("name") != "stdout":
+        return None
+    reach, network = json.loads(found[0][0].text)
+    return Walls(kind, tuple(reach), network)
 
 
 @cache
@@ -272,14 +282,18 @@ def server():
     return context
 
 
-def visible() -> list[str]:
-    """The folders that a submission needs: the data first, then Python, its libraries, nnlab."""
+def visible() -> tuple[str, list[str]]:
+    """The folders that a submission needs: the data first, then Python, its libraries, nnlab.
+
+    Before them the variable that tells nnlab where the data are.
+    """
+    variable = "NNLAB_DATA_DIR" if os.environ.get("NNLAB_DATA_DIR") else "NNLAB_CACHE_DIR"
     data = os.environ.get("NNLAB_DATA_DIR") or datasets._cache_dir()
     paths = [data, sys.prefix, sys.base_prefix, Path(datasets.__file__).parent]
     paths += [path for path in sys.path if path.endswith("-packages")]
     paths = [Path(path).absolute() for path in paths]
     paths = [path for path in dict.fromkeys(paths) if not set(path.parents) & set(paths)]
-    return [str(path) for path in paths if not path.is_relative_to("/usr")]
+    return variable, [str(path) for path in paths if not path.is_relative_to("/usr")]
 
 
 # --- What follows runs in the sandbox's own processes.
@@ -329,7 +343,7 @@ def check_memory(child: int, most: int, own: int) -> None:
             os.kill(child, signal.SIGKILL)
 
 
-def inside(connection, walls, number, limits, folder, files, seen, memory) -> None:
+def inside(connection, walls, number, limits, folder, files, variable, seen, memory) -> None:
     """Become the sandbox, and run what is sent."""
     try:
         null = os.open("/dev/null", os.O_RDWR)
@@ -355,9 +369,9 @@ def inside(connection, walls, number, limits, folder, files, seen, memory) -> No
             home = "/home"
         os.chdir(home)
         os.environ.update(HOME=home, TMPDIR=home, IPYTHONDIR=f"{home}/.ipython", USER="student")
-        os.environ.update(NNLAB_DATA_DIR=data, MPLBACKEND=INLINE)
-        if not Path(data).is_dir():
-            del os.environ["NNLAB_DATA_DIR"]
+        os.environ["MPLBACKEND"] = INLINE
+        if Path(data).is_dir():
+            os.environ[variable] = data
         if walls != "none":
             lose_rights(FIRST_USER + number % USERS)
             resource.setrlimit(resource.RLIMIT_NPROC, (limits["processes"],) * 2)
@@ -416,7 +430,7 @@ def new_root(root: str, seen: Sequence[str], disk: int) -> None:
                 kept = os.statvfs(path).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
                 mount(None, str(place), None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
     for name in ("proc", "tmp", "dev/shm"):
-        Path(root, name).mkdir()
+        Path(root, name).mkdir(exist_ok=True)  # the libraries may lie below /tmp
         Path(root, name).chmod(0o1777)
     with suppress(OSError):  # some containers forbid it
         mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)

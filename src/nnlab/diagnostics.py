@@ -176,6 +176,89 @@ def update_ratio(before: ArrayLike, after: ArrayLike, net: MLP) -> Floats:
     return ratio
 
 
+def correlations(layers: Sequence[ArrayLike]) -> Floats:
+    r"""Return how alike the layers make two inputs: the cosine of the angle between their signals.
+
+    .. math:: c = \frac{z_1 \cdot z_2}{\lVert z_1 \rVert\,\lVert z_2 \rVert}
+
+    Parameters
+    ----------
+    layers : sequence of ndarray (..., 2, units)
+        Signals of a batch of two examples, for example ``signals.Z[:-1]``.
+
+    Returns
+    -------
+    ndarray (layers, ...)
+        From −1 to 1; NaN where a signal is 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a layer does not hold the signals of two examples.
+
+    Examples
+    --------
+    >>> correlations([np.array([[1.0, 0.0], [1.0, 1.0]])]).round(3)
+    array([0.707])
+    """
+    found = []
+    for l, layer in enumerate(layers):
+        signal = checks.array(f"layer {l}", layer, np.float64)
+        if signal.ndim < 2 or signal.shape[-2] != 2:
+            raise ValueError(f"layer {l} must be (..., 2, units); got shape {signal.shape}")
+        with np.errstate(invalid="ignore"):
+            unit = signal / np.linalg.norm(signal, axis=-1, keepdims=True)
+        found.append((unit[..., 0, :] * unit[..., 1, :]).sum(-1))
+    return np.array(found)
+
+
+def singular_values(net: MLP, x: ArrayLike) -> Floats:
+    r"""Return the singular values of the Jacobian of the outputs with respect to an input.
+
+    .. math:: J = \frac{\partial z_D}{\partial x}
+
+    They say by how much the network stretches small steps of the input, in the direction that it
+    stretches most, and in each that is orthogonal to those before.
+
+    Parameters
+    ----------
+    net : MLP
+        One network, or an ensemble with axes ``...``.
+    x : array_like (fan_in,)
+        The input.
+
+    Returns
+    -------
+    ndarray (..., min(fan_in, fan_out))
+        From the largest to the smallest.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``x`` is no input of the network.
+
+    Examples
+    --------
+    >>> net = MLP((2, 2), init="orthogonal", rng=np.random.default_rng(0))
+    >>> singular_values(net, [1.0, 2.0])
+    array([1., 1.])
+
+    References
+    ----------
+    Saxe et al. (2014); Pennington et al. (2017).
+    """
+    x = checks.array("x", x, checks.instance("net", net, MLP).dtype)
+    if x.shape != (net.sizes[0],):
+        raise ValueError(f"x must be ({net.sizes[0]},); got shape {x.shape}")
+    # One backward pass for all outputs: each has a copy of the input, and its row of J.
+    n_out = net.sizes[-1]
+    signals = net.forward(np.tile(x, (n_out, 1)))
+    signals.dZ[-1] = np.eye(n_out, dtype=net.dtype)
+    rows = net.backward_into(signals).dZ[0] @ net.W[0].swapaxes(-1, -2)
+    values: Floats = np.linalg.svd(rows, compute_uv=False)
+    return values
+
+
 def twins(net: MLP, layer: int) -> list[list[int]]:
     """Return the groups of hidden units that are copies of each other, to the last bit.
 

@@ -4,15 +4,20 @@ The *mean-field* picture: in a wide layer every z is a sum of many independent t
 draw of the weights it is normal with mean 0 and a variance that depends only on the layer below.
 Then a forward pass is a map of one number, E[a²] → Var(z) → E[a²], and so is a backward pass.
 With ``activation="identity"`` the same functions give the linear theory.
+
+Where all layers are alike, :class:`MeanField` asks where the map leads: what is left, deep down, of
+the size of an input, and of the difference between two.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import optimize
 
 from nnlab import activations, checks, initializers, normalisers
 from nnlab.activations import Activation
@@ -73,8 +78,9 @@ def expectation(f: Callable[[Floats], np.ndarray], std: ArrayLike) -> Floats:
     scale = np.where(std > 0, std, 1)[..., None, None]
     density = np.exp(-0.5 * (z / scale) ** 2) / (scale * math.sqrt(2 * math.pi))
     weight = half[..., None] * _WEIGHTS * density
-    total = ((f(z) + f(-z)) * weight).sum((-2, -1))
-    return np.where(std > 0, total, f(np.zeros_like(std)))
+    both = f(z) + f(-z)
+    total: Floats = (both * weight).sum((-2, -1))
+    return np.where(std > 0, total, both[..., 0, 0] / 2)  # where std is 0, so is z
 
 
 def gain(activation: str | Activation) -> float:
@@ -234,3 +240,188 @@ def predict(
     plus = [alpha is not None for alpha in alphas]
     factor = np.append(times[1:], 1.0) * back + np.append(plus[1:], False)
     return Prediction(var_z, mean_a, mean_square_a, slope, factor)
+
+
+@dataclass(frozen=True)
+class MeanField:
+    r"""A deep, very wide network at its start, all of whose layers are alike.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        φ.
+    var_w : float
+        :math:`\sigma_w^2 = n\,\mathrm{Var}(w)`, above 0.
+    var_b : float
+        :math:`\sigma_b^2 = \mathrm{Var}(b)`, at least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name is unknown or a number is not valid.
+
+    Examples
+    --------
+    >>> ordered = MeanField("tanh", 1.2, 0.05)
+    >>> round(ordered.chi, 3), round(ordered.depth_scale, 2)
+    (0.845, 5.94)
+
+    References
+    ----------
+    Poole et al. (2016); Schoenholz et al. (2017).
+    """
+
+    activation: str | Activation
+    var_w: float
+    var_b: float = 0.0
+
+    def __post_init__(self) -> None:
+        activations.get(self.activation)
+        checks.number("var_w", self.var_w, above=0)
+        checks.number("var_b", self.var_b, low=0)
+
+    def variance(self, q: ArrayLike) -> Floats:
+        r"""Return Var(z) of a layer from that of the layer below.
+
+        .. math:: q \mapsto \sigma_w^2\,E[\varphi(\sqrt q\,z)^2] + \sigma_b^2
+
+        Parameters
+        ----------
+        q : float or array_like
+            Var(z), at least 0.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of ``q``.
+        """
+        phi = activations.get(self.activation)
+        std = np.sqrt(_variances(q))
+        return self.var_w * expectation(lambda z: phi(z) ** 2, std) + self.var_b
+
+    def correlation(self, c: ArrayLike) -> Floats:
+        r"""Return the correlation of two inputs in a layer from that in the layer below.
+
+        Both have the size :attr:`q` at which the layers leave it. With :math:`z_1, z_2` of that
+        variance and of correlation c,
+
+        .. math:: c \mapsto (\sigma_w^2\,E[\varphi(z_1)\,\varphi(z_2)] + \sigma_b^2) / q
+
+        Parameters
+        ----------
+        c : float or array_like
+            From −1 to 1.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of ``c``; accurate to about 10 digits, or 4 where φ has a kink.
+        """
+        phi = activations.get(self.activation)
+        return (self.var_w * self._together(phi, c) + self.var_b) / self.q
+
+    def slope(self, c: ArrayLike) -> Floats:
+        r"""Return the slope of :meth:`correlation`, σ_w² E[φ′(z₁) φ′(z₂)].
+
+        Parameters
+        ----------
+        c : float or array_like
+            From −1 to 1.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of ``c``.
+        """
+        phi = activations.get(self.activation)
+        return self.var_w * self._together(phi.derivative, c)
+
+    def _together(self, f: Callable[[Floats], Floats], c: ArrayLike) -> Floats:
+        """E[f(z₁) f(z₂)]: z₂ is c z₁ and something of its own, over which f is averaged first."""
+        c = np.asarray(checks.array("c", c, np.float64))
+        if not (np.abs(c) <= 1).all():
+            raise ValueError(f"c must be a correlation, from -1 to 1; got {c}")
+        std = math.sqrt(self.q)
+
+        def of_first(z: Floats) -> Floats:
+            common = c[..., None, None]
+            own = np.broadcast_to(std * np.sqrt(1 - common**2), z.shape)
+            shared = (common * z)[..., None, None]
+            return f(z) * expectation(lambda more: f(shared + more), own)
+
+        return expectation(of_first, np.full(c.shape, std))
+
+    @cached_property
+    def q(self) -> float:
+        """Var(z) where the layers leave it as it is; where they leave any, that is 1."""
+        try:
+            return float(optimize.fixed_point(lambda q: self.variance(max(q, 0.0)), 1.0))
+        except (RuntimeError, ValueError):
+            raise ValueError(f"Var(z) has no fixed point under {self}: it grows for ever") from None
+
+    @property
+    def chi(self) -> float:
+        """χ, the slope at correlation 1: above 1, two equal inputs move apart when one is moved."""
+        return float(self.slope(1.0))
+
+    @cached_property
+    def c(self) -> float:
+        """The correlation at which two different inputs end."""
+        if self.chi <= 1:
+            return 1.0
+
+        def rise(c: float) -> float:
+            return float(self.correlation(c)) - c
+
+        return 0.0 if rise(0.0) <= 0 else float(optimize.brentq(rise, 0, 1 - 1e-9))
+
+    @property
+    def depth_scale(self) -> float:
+        r"""ξ: in so many layers the way to :attr:`c` becomes shorter by a factor of e.
+
+        .. math:: \xi = -1/\ln \text{slope}(c), \qquad \text{in order } -1/\ln\chi
+        """
+        slope = float(self.slope(self.c))
+        return math.inf if slope >= 1 else -1 / math.log(slope)
+
+
+def critical_line(activation: str | Activation, q: ArrayLike) -> tuple[Floats, Floats]:
+    r"""Return the weights and biases that keep Var(z) = q and have χ = 1.
+
+    .. math::
+        \sigma_w^2 = 1 / E[\varphi'(\sqrt q\,z)^2], \qquad
+        \sigma_b^2 = q - \sigma_w^2\,E[\varphi(\sqrt q\,z)^2]
+
+    Parameters
+    ----------
+    activation : str or Activation
+        φ.
+    q : float or array_like
+        Var(z), at least 0.
+
+    Returns
+    -------
+    var_w, var_b : ndarray
+        Of the shape of ``q``. Where ``var_b`` is negative there are no such weights.
+
+    Examples
+    --------
+    >>> var_w, var_b = critical_line("tanh", [0.0, 0.5])
+    >>> var_w.round(3), var_b.round(3)
+    (array([1.   , 1.688]), array([0.   , 0.038]))
+
+    References
+    ----------
+    Schoenholz et al. (2017), section 3.
+    """
+    phi = activations.get(activation)
+    q = _variances(q)
+    var_w = 1 / expectation(lambda z: phi.derivative(z) ** 2, np.sqrt(q))
+    return var_w, q - var_w * expectation(lambda z: phi(z) ** 2, np.sqrt(q))
+
+
+def _variances(q: ArrayLike) -> Floats:
+    q = checks.finite("q", checks.array("q", q, np.float64))
+    if (q < 0).any():
+        raise ValueError(f"q must be at least 0; got {q.min()}")
+    return q

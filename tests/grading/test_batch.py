@@ -28,8 +28,11 @@ SPY += "        print('FOUND', path, files)\n" + MEAN
 LEAK = "import linecache\nprint([c for f in list(linecache.cache) for c in linecache.cache[f][2]])"
 
 
-def hostile(course: Path) -> dict[str, tuple]:
-    """Hand in all of them; for each student the status, the points and words of the reason."""
+def hostile(course: Path, walls: str) -> dict[str, tuple]:
+    """Hand in all of them; for each student the status, the points and words of the reason.
+
+    Behind these walls: two of them depend on that.
+    """
     expected = {}
 
     def hand_in(name: str, status: str, points: float | None, words: str = "", **solutions):
@@ -57,7 +60,9 @@ def hostile(course: Path) -> dict[str, tuple]:
     hand_in("exit", part, 40, "its process ended", double="import os\nos._exit(0)").write()
     killed = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
     segfault = "import ctypes\nctypes.string_at(0)"
-    hand_in("killed", "graded", 30, mean=killed).write()  # the first process of its namespace
+    # The first process of a namespace cannot kill itself.
+    end = ("graded", 30) if walls == "namespaces" else (part, 0, "its process ended")
+    hand_in("killed", *end, mean=killed).write()
     hand_in("crash", part, 40, "its process ended", double=segfault).write()
     hand_in("memory", "graded", 30, mean="hog = bytearray(8 << 30)\n" + MEAN).write()
     hogs = "import os, time\nfor _ in range(5):\n    if os.fork() == 0:\n"
@@ -69,8 +74,9 @@ def hostile(course: Path) -> dict[str, tuple]:
     ).write()
     child = "import subprocess\nsubprocess.Popen(['setsid', 'sleep', '86399'])\n"
     hand_in("child", "graded", 70, mean=child + MEAN).write()
-    bomb = "import os, time\nfor _ in range(500):\n    if os.fork() == 0: time.sleep(999)\n"
-    hand_in("fork_bomb", "graded", 30, mean=bomb + MEAN).write()
+    bomb = "import os, time\nfor _ in range(100):\n    if os.fork() == 0: time.sleep(999)\n"
+    # A user's processes are counted, unless it is the grader, who has others.
+    hand_in("fork_bomb", "graded", 70 if walls == "none" else 30, mean=bomb + MEAN).write()
     disk = "with open('big', 'wb') as f:\n    for _ in range(1000): f.write(bytes(1 << 20))\n"
     hand_in("disk", "graded", 30, mean=disk + MEAN).write()
     forged = (
@@ -146,8 +152,13 @@ def course(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def expected(course) -> dict[str, tuple]:
-    return hostile(course)
+def walls(course) -> sandbox.Walls:
+    return sandbox.strongest([course, release.REPOSITORY / "book"])  # what the spy looks for
+
+
+@pytest.fixture(scope="module")
+def expected(course, walls) -> dict[str, tuple]:
+    return hostile(course, walls.kind)
 
 
 @pytest.fixture(scope="module")
@@ -186,10 +197,10 @@ def pages(course: Path) -> dict[str, str]:
     return {path.parts[-3]: path.read_text(encoding="utf-8") for path in found}
 
 
-def test_the_spy_found_nothing(rows, course):
+def test_the_spy_found_nothing_unless_that_was_said(rows, course, walls):
     saved = course / "autograded" / "spy" / NAME / f"{NAME}.ipynb"
     outputs = [cell.get("outputs") for cell in nbformat.read(saved, as_version=4).cells]
-    assert not any("FOUND" in str(found) for found in outputs)
+    assert any("FOUND" in str(found) for found in outputs) == bool(walls.reach)
 
 
 def test_feedback_for_each_and_no_hidden_test_in_it(rows, course):
@@ -209,6 +220,7 @@ def test_feedback_for_each_and_no_hidden_test_in_it(rows, course):
 
 def test_feedback_runs_nothing_and_asks_nobody(rows, course):
     for name, page in pages(course).items():
+        assert "<h1>Means</h1>" in page or "not graded" in page, name  # without a link to itself
         for bad in ("<script", "onerror=", "<iframe", "javascript:", 'src="http', "<link"):
             assert bad not in page.replace("&lt;", "(lt)"), (name, bad)
 
