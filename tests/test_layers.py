@@ -11,7 +11,7 @@ FLOORS = [
     {"checks", "workers"},
     {"activations", "initializers", "losses", "normalisers", "optimizers", "datasets"},
     {"network", "theory"},
-    {"training", "diagnostics"},
+    {"training", "diagnostics", "sweeps"},
     {"plots"},
     {"explorers", "ledger"},
 ]

@@ -86,6 +86,10 @@ ALLOWED = {
     },
     "09_questions": {"0.01": SAID, "0.02": SAID},
     "claims": {"0.1": SAID, "0.01": SAID},
+    "08_width": {
+        "6.7": SAID,  # billions of parameters, in the paper
+        "7 %": SAID,
+    },
 }
 
 
