@@ -468,6 +468,218 @@ def epoch_batches(rng, n, batch_size):
             ),
         ),
     ],
+    "06_edge_of_chaos": [
+        ("the reference", 85),
+        (
+            "the bias forgotten between the inputs",
+            79,
+            ("maps", "np.sinh(q * c) + bias_variance", "np.sinh(q * c)"),
+        ),
+        ("a variance of cos for one of 2 cos", 65, ("maps", "np.exp(-2 * q)", "np.exp(-q)")),
+        ("covariance for correlation", 72, ("maps", "covariance / q_next", "covariance")),
+        ("one step for a fixed point", 78, ("scale", "range(10_000)", "range(1)")),
+        (
+            "the mean slope squared",
+            70,
+            (
+                "scale",
+                "weight_variance * (1 + np.exp(-2 * q)) / 2",
+                "weight_variance * np.exp(-q)",
+            ),
+        ),
+        ("the sign of the depth", 78, ("scale", "-1 / np.log(chi)", "1 / np.log(chi)")),
+        (
+            "a depth in chaos",
+            78,
+            ("scale", "(-1 / np.log(chi) if chi < 1 else np.inf)", "-1 / np.log(chi)"),
+        ),
+        ("biases that make chaos", 82, ("prediction", '"C": "order"', '"C": "chaos"')),
+        (
+            "variance for standard deviation",
+            76,
+            ("measurement", "np.sqrt(weight_variance / n)", "weight_variance / n"),
+        ),
+        ("a bias for each input", 79, ("measurement", "(nets, 1, n))", "(nets, 2, n))")),
+        (
+            "two patients confused",
+            79,
+            ("diagnosis", '"A": "biases too large"', '"A": "weights too small"'),
+            ("diagnosis", '"D": "weights too small"', '"D": "biases too large"'),
+        ),
+        (
+            "the bias taken for the fixed point",
+            75,
+            ("mend", "1 + np.tanh(q)", "1 + np.tanh(bias_variance)"),
+        ),
+        (
+            "right, simulated, with noise",
+            85,
+            (
+                "maps",
+                None,
+                """
+def sine_maps(q, c, weight_variance, bias_variance):
+    """
+                + STDERR
+                + """
+    rng = np.random.default_rng(99)
+    draws = rng.multivariate_normal([0, 0], [[q, c * q], [c * q, q]], 2_000_000)
+    M = weight_variance * np.sin(draws).T @ np.sin(draws) / len(draws) + bias_variance
+    return M[0, 0], M[0, 1] / np.sqrt(M[0, 0] * M[1, 1])""",
+            ),
+        ),
+        (
+            "right, by SciPy",
+            85,
+            (
+                "scale",
+                None,
+                """
+def depth_scale(weight_variance, bias_variance):
+    from scipy.optimize import brentq
+    step = lambda q: weight_variance * (1 - np.exp(-2 * q)) / 2 + bias_variance
+    q = brentq(lambda q: step(q) - q, 1e-9, 99)
+    chi = weight_variance - (step(q) - bias_variance)
+    with np.errstate(divide="ignore"):
+        return q, chi, np.inf if chi >= 1 else 1 / np.log(1 / chi)""",
+            ),
+            (
+                "mend",
+                None,
+                """
+def mended_weights(bias_variance):
+    q = 1.0
+    for _ in range(20_000):
+        q = np.tanh(q) + bias_variance
+    return 2 / (1 + np.exp(-2 * q))""",
+            ),
+        ),
+        (
+            "right, one network after the other, in float32",
+            85,
+            (
+                "measurement",
+                None,
+                """
+def measured_factor(weight_variance, bias_variance, rng):
+    apart = np.zeros((25, 13))
+    for net in range(25):
+        u = rng.standard_normal(320).astype(np.float32)
+        v = np.float32(0.9) * u + np.float32(0.19**0.5) * rng.standard_normal(320, np.float32)
+        for layer in range(2, 13):
+            W = rng.standard_normal((320, 320), np.float32) * (weight_variance / 320) ** 0.5
+            b = rng.standard_normal(320, np.float32) * bias_variance**0.5
+            u, v = np.sin(u) @ W + b, np.sin(v) @ W + b
+            apart[net, layer] = 1 - u @ v / np.sqrt((u @ u) * (v @ v))
+    means = np.mean(apart, axis=0)
+    return np.exp(np.log(means[6:13] / means[5:12]).mean())""",
+            ),
+        ),
+    ],
+    "07_shortcuts_normalisers": [
+        ("the reference", 85),
+        ("a mean over the batch", 75, ("forward", "axis=1", "axis=0")),
+        (
+            "the standard deviation",
+            75,
+            (
+                "forward",
+                "np.sqrt((Z**2).mean(axis=1, keepdims=True))",
+                "Z.std(axis=1, keepdims=True)",
+            ),
+        ),
+        ("sum for mean", 75, ("forward", ".mean(axis=1", ".sum(axis=1")),
+        (
+            "r taken for a constant",
+            71,
+            ("backward", "(dY - Y * (dY * Y).mean(axis=1, keepdims=True)) / r", "dY / r"),
+        ),
+        ("sum for mean, backward", 71, ("backward", "(dY * Y).mean", "(dY * Y).sum")),
+        ("not divided by r", 71, ("backward", "keepdims=True)) / r", "keepdims=True))")),
+        (
+            "the square for the scale",
+            67,
+            ("branch", "np.sqrt(factor ** (1 / depth) - 1)", "factor ** (1 / depth) - 1"),
+        ),
+        (
+            "the root of the depth, whatever is asked",
+            67,
+            ("branch", "np.sqrt(factor ** (1 / depth) - 1)", "1 / np.sqrt(depth)"),
+        ),
+        (
+            "a normaliser that does nothing",
+            82,
+            ("prediction", '"pre-norm": np.log2(41)', '"pre-norm": 40'),
+        ),
+        (
+            "root mean square for mean square",
+            76,
+            ("measurement", "np.mean(found)", "np.sqrt(np.mean(found))"),
+        ),
+        (
+            "two patients confused",
+            79,
+            ("diagnosis", '"C": "factor 2 forgotten"', '"C": "no fault"'),
+            ("diagnosis", '"D": "no fault"', '"D": "factor 2 forgotten"'),
+        ),
+        (
+            "each keeps what the whole should keep",
+            75,
+            ("mend", "0.5 / fan_in, 1 / fan_in", "1 / fan_in, 2 / fan_in"),
+        ),
+        (
+            "right, in loops and float32, with noise",
+            85,
+            (
+                "forward",
+                None,
+                """
+def rms_norm(Z):
+    """
+                + STDERR
+                + """
+    out = np.zeros(Z.shape, np.float32)
+    for k, row in enumerate(np.float32(Z)):
+        out[k] = row * (len(row) / sum(each * each for each in row)) ** 0.5
+    return out""",
+            ),
+        ),
+        (
+            "right, by the whole Jacobian",
+            85,
+            (
+                "backward",
+                None,
+                """
+def rms_norm_backward(Z, dY):
+    rows = []
+    for z, dy in zip(Z, dY):
+        n, length = len(z), np.linalg.norm(z)
+        jacobian = np.sqrt(n) * (np.eye(n) / length - np.outer(z, z) / length**3)
+        rows.append(jacobian @ dy)
+    return np.array(rows)""",
+            ),
+            (
+                "branch",
+                "np.sqrt(factor ** (1 / depth) - 1)",
+                "np.expm1(np.log(factor) / depth)**.5",
+            ),
+        ),
+        (
+            "right, many networks at once",
+            85,
+            (
+                "measurement",
+                None,
+                """
+def growth(block, depth, rng):
+    x = first = rng.standard_normal((50, 4, 120))
+    for _ in range(depth):
+        x = block(x, rng.normal(0, (2 / 120) ** 0.5, (50, 120, 120)))
+    return (np.square(x).mean((1, 2)) / np.square(first).mean((1, 2))).mean()""",
+            ),
+        ),
+    ],
 }
 CASES = [(name, *case) for name, cases in ANSWERS.items() for case in cases]
 
@@ -547,6 +759,7 @@ CHAOTIC = {("05_mnist", "A"), ("05_mnist", "C")}
 
 @pytest.mark.parametrize(("name", "measured"), list(zip(NAMES, [
     patients.logistic, patients.hidden_units, patients.deep, patients.schemes, patients.digits,
+    patients.chaos, patients.blocks,
 ], strict=True)))  # fmt: skip
 def test_the_patients_are_real(name, measured):
     """Their statistics are those of networks with the faults that are to be found."""

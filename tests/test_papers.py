@@ -145,7 +145,7 @@ def test_the_table_names_source_place_and_numbers():
     assert lines[lines.index("  - Here") + 1 :] == [
         "* - A",
         "",
-        "    {cite:t}`b`, Fig. 1. Here: Eq. {eq}`eq-x`.",
+        "    {cite:t}`b`, Fig. 1. Here: Eq. {eq}`eq-x`",
         "",
         "    d",
         "  - c",

@@ -149,7 +149,7 @@ def table(found: list[Row]) -> list[str]:
             (role for start, role in LINKS.items() if each.section.startswith(start)), "{ref}"
         )
         result = each.result[:1].upper() + each.result[1:]
-        result = result, f"{source}. Here: {role}`{each.section}`.", each.note
+        result = result, f"{source}. Here: {role}`{each.section}`", each.note
         ours = shown(each.ours), "[differs]{.differs}" if each.differs else ""
         for at, cell in enumerate([result, (each.paper, each.tolerance), ours]):
             first, *others = filter(None, cell)
