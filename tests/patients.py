@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from nnlab import activations, datasets, diagnostics, losses
 from nnlab import initializers as inits
 from nnlab.network import MLP
-from nnlab.optimizers import SGD
+from nnlab.optimizers import SGD, Adam
 from nnlab.training import Snapshots, evaluate, fit
 
 
@@ -209,4 +209,30 @@ def blocks() -> dict:
                     row.append((np.square(x).mean(), np.prod(normed(x), axis=0).mean()))
             rows.append(row)
         found[name] = dict(zip(("x", "c"), np.median(rows, axis=0).T, strict=True))
+    return found
+
+
+def widths() -> dict:
+    """How far z moves in five steps, in three layers, at three widths; medians over 5 networks."""
+    X, y = load_digits(return_X_y=True)
+    X = (X - X.mean()) / X.std()
+    shares = {"A": (1, 1, 1), "B": (0, 1, 1), "C": (0, 1, 0), "D": (0, 0, 0)}  # powers of 64/n
+    found = {}
+    for name, powers in shares.items():
+        moved = []
+        for n in (64, 256, 1024):
+            rng = np.random.default_rng(0)
+            start = ["he_normal", "he_normal", "zeros"]
+            net = MLP((64, n, n, 10), "relu", start, rng=rng, ensemble=5)
+            rate = net.with_theta(np.full_like(net.theta, 0.002))
+            for W, power in zip(rate.W, powers, strict=True):
+                W *= (64 / n) ** power
+            before = [Z.copy() for Z in net.forward(X[:100]).Z]
+            plan = {"epochs": 1, "batch_size": 100, "rng": np.random.default_rng(1)}
+            fit(net, X[:500], y[:500], "softmax_cross_entropy", Adam(rate.theta), **plan)
+            pairs = zip(net.forward(X[:100]).Z, before, strict=True)
+            sizes = [np.sqrt(np.square(now - then).mean((-2, -1))) for now, then in pairs]
+            moved.append(np.median(sizes, axis=1))
+        rows = np.transpose(moved)
+        found[name] = dict(zip(("first", "hidden", "last"), rows, strict=True))
     return found

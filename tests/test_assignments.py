@@ -680,6 +680,101 @@ def growth(block, depth, rng):
             ),
         ),
     ],
+    "08_width": [
+        ("the reference", 85),
+        ("the norm for the root mean square", 73, ("step", "(G**2).mean()", "(G**2).sum()")),
+        ("uphill", 79, ("step", "W - rate", "W + rate")),
+        ("a plain step", 73, ("step", "rate * G / np.sqrt((G**2).mean())", "rate * G")),
+        ("the sign", 74, ("step", "G / np.sqrt((G**2).mean())", "np.sign(G)")),
+        (
+            "weights changed in place",
+            67,
+            (
+                "step",
+                "return W - rate * G / np.sqrt((G**2).mean())",
+                "W -= rate * G / np.sqrt((G**2).mean())\n    return W",
+            ),
+        ),
+        ("fan_out for fan_in", 77, ("rates", "sizes[1:-1]", "sizes[2:]")),
+        (
+            "the first layer divided, too",
+            73,
+            (
+                "rates",
+                "[rate] + [rate * 64 / fan_in for fan_in in sizes[1:-1]]",
+                "[rate * 64 / fan_in for fan_in in sizes[:-1]]",
+            ),
+        ),
+        ("the root of the width", 77, ("rates", "64 / fan_in", "(64 / fan_in) ** 0.5")),
+        ("one factor for all units", 77, ("start", "mean(axis=0)", "mean()")),
+        (
+            "the standard deviation",
+            77,
+            ("start", "np.sqrt(((A @ W) ** 2).mean(axis=0))", "(A @ W).std(axis=0)"),
+        ),
+        ("noise taken for a step", 82, ("prediction", '"noise": 0.5', '"noise": 1')),
+        (
+            "the exponent of the square",
+            76,
+            ("measurement", "np.sqrt(np.mean(squares))", "np.mean(squares)"),
+        ),
+        (
+            "two patients confused",
+            79,
+            ("diagnosis", "the last layer's rate not divided", "one rate for all layers"),
+            ("diagnosis", '"D": "one rate for all layers"', '"D": "no fault"'),
+        ),
+        ("a start mended, the steps not", 79, ("mend", "rate * 64 / inputs", "rate")),
+        (
+            "right, example by example, in float32, with noise",
+            85,
+            (
+                "step",
+                None,
+                """
+def normalised_step(W, A, dZ, rate):
+    """
+                + STDERR
+                + """
+    G = np.zeros(W.shape, np.float32)
+    for a, dz in reversed(list(zip(A, dZ))):
+        G += np.float32(np.outer(a, dz))
+    return np.float32(W) - np.float32(rate) * G * np.sqrt(G.size) / np.linalg.norm(G)""",
+            ),
+        ),
+        (
+            "right, unit by unit",
+            85,
+            (
+                "start",
+                None,
+                """
+def data_start(rng, A, fan_out):
+    columns = []
+    for _ in range(fan_out):
+        w = rng.normal(0, 0.01, A.shape[1])
+        columns.append(w * len(A) ** 0.5 / np.linalg.norm(A @ w))
+    return np.column_stack(columns)""",
+            ),
+            ("rates", "[rate] +", "np.array([rate]).tolist() +"),
+        ),
+        (
+            "right, by other widths",
+            85,
+            (
+                "measurement",
+                None,
+                """
+def exponent(change, rng):
+    x, y = [], []
+    for n in (64, 128, 512, 2048, 4096):
+        draws = [(rng.standard_normal(n), rng.standard_normal(50)) for _ in range(30)]
+        moves = np.array([change(a, dz, rng).T @ a for a, dz in draws])
+        x, y = [*x, np.log2(n)], [*y, np.log2(moves.std())]
+    return np.cov(x, y)[0, 1] / np.var(x, ddof=1)""",
+            ),
+        ),
+    ],
 }
 CASES = [(name, *case) for name, cases in ANSWERS.items() for case in cases]
 
@@ -759,7 +854,7 @@ CHAOTIC = {("05_mnist", "A"), ("05_mnist", "C")}
 
 @pytest.mark.parametrize(("name", "measured"), list(zip(NAMES, [
     patients.logistic, patients.hidden_units, patients.deep, patients.schemes, patients.digits,
-    patients.chaos, patients.blocks,
+    patients.chaos, patients.blocks, patients.widths,
 ], strict=True)))  # fmt: skip
 def test_the_patients_are_real(name, measured):
     """Their statistics are those of networks with the faults that are to be found."""
