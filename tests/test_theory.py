@@ -340,9 +340,10 @@ def test_a_mean_field_needs_what_there_is(arguments, message):
         theory.MeanField(*arguments)
 
 
-def test_a_variance_that_grows_for_ever_is_said():
+@pytest.mark.parametrize("var_b", [0.0, 0.1])
+def test_a_variance_that_grows_for_ever_is_said(var_b):
     with pytest.raises(ValueError, match=r"no fixed point .* grows for ever"):
-        theory.MeanField("relu", 3.0, 0.1).q  # noqa: B018
+        theory.MeanField("relu", 3.0, var_b).q  # noqa: B018
 
 
 @pytest.mark.parametrize("c", [1.5, -2.0, math.nan])

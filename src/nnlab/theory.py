@@ -355,9 +355,13 @@ class MeanField:
     def q(self) -> float:
         """Var(z) where the layers leave it as it is; where they leave any, that is 1."""
         try:
-            return float(optimize.fixed_point(lambda q: self.variance(max(q, 0.0)), 1.0))
+            q = float(optimize.fixed_point(lambda q: self.variance(max(q, 0.0)), 1.0))
         except (RuntimeError, ValueError):
-            raise ValueError(f"Var(z) has no fixed point under {self}: it grows for ever") from None
+            q = math.inf
+        # The layers lead from 1 one way only; what was found on the other side repels.
+        if q == math.inf or (q - 1) * (self.variance(1.0) - 1) < -1e-6:
+            raise ValueError(f"Var(z) has no fixed point under {self}: it grows for ever")
+        return q
 
     @property
     def chi(self) -> float:
