@@ -382,3 +382,17 @@ def test_singular_values_leave_the_network_alone():
 def test_singular_values_need_one_input(x):
     with pytest.raises(ValueError, match=r"x must be \(4,\)"):
         singular_values(MLP((4, 2), rng=rng()), x)
+
+
+def test_singular_values_know_shortcuts_and_layer_norm():
+    x, how = rng(5).standard_normal(4), {"normaliser": "layer_norm", "shortcut": 0.5}
+    net = MLP((4, 6, 6, 3), "tanh", bias_init="normal", rng=rng(6), **how)
+    step = 1e-6 * np.eye(4)
+    jacobian = (net(x + step) - net(x - step)) / 2e-6
+    assert np.allclose(singular_values(net, x), np.linalg.svd(jacobian)[1], rtol=1e-6)
+
+
+def test_singular_values_refuse_what_looks_at_a_whole_batch():
+    net = MLP((4, 6, 3), "tanh", rng=rng(), normaliser="batch_norm")
+    with pytest.raises(ValueError, match="depend on one input; got batch_norm"):
+        singular_values(net, np.ones(4))

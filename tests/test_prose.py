@@ -84,6 +84,7 @@ ALLOWED = {
         "0.01": SAID,
         "10 %": THEORY,  # chance among ten
     },
+    "09_questions": {"0.01": SAID, "0.02": SAID},
     "claims": {"0.1": SAID, "0.01": SAID},
     "08_width": {
         "6.7": SAID,  # billions of parameters, in the paper

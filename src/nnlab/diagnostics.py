@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlab import activations, checks, losses
+from nnlab import activations, checks, losses, normalisers
 from nnlab.activations import Activation
 from nnlab.checks import Floats
 from nnlab.losses import Loss
@@ -235,7 +235,7 @@ def singular_values(net: MLP, x: ArrayLike) -> Floats:
     Raises
     ------
     TypeError, ValueError
-        If ``x`` is no input of the network.
+        If ``x`` is no input of the network, or the network looks at a whole batch.
 
     Examples
     --------
@@ -250,6 +250,8 @@ def singular_values(net: MLP, x: ArrayLike) -> Floats:
     x = checks.array("x", x, checks.instance("net", net, MLP).dtype)
     if x.shape != (net.sizes[0],):
         raise ValueError(f"x must be ({net.sizes[0]},); got shape {x.shape}")
+    if net.normaliser == normalisers.batch_norm:
+        raise ValueError("singular_values needs outputs that depend on one input; got batch_norm")
     # One backward pass for all outputs: each has a copy of the input, and its row of J.
     n_out = net.sizes[-1]
     signals = net.forward(np.tile(x, (n_out, 1)))

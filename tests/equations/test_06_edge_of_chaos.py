@@ -28,7 +28,7 @@ def layer(c, q, var_w, var_b, *, n=400, layers=400):
 
 
 def assert_mean(values, expected, *, wrong):
-    """The mean of ``values`` is the expected one within 4 standard errors, and far from ``wrong``."""
+    """The mean of ``values`` is the expected one within 4 standard errors, and not ``wrong``."""
     error = 4 * values.std(ddof=1) / math.sqrt(len(values))
     assert abs(values.mean() - expected) < error
     assert abs(values.mean() - wrong) > 3 * error
