@@ -775,6 +775,107 @@ def exponent(change, rng):
             ),
         ),
     ],
+    "09_questions": [
+        ("the reference", 85),
+        (
+            "all inputs counted in a group",
+            80,
+            ("convolution", "(size * size * each)", "(size * size * c_in)"),
+        ),
+        ("the window counted once", 73, ("convolution", "(size * size * each)", "(size * each)")),
+        ("the window forgotten", 73, ("convolution", "(size * size * each)", "each")),
+        (
+            "fan_out for fan_in",
+            73,
+            ("convolution", "(size * size * each)", "(size * size * c_out)"),
+        ),
+        (
+            "variance for standard deviation",
+            73,
+            ("convolution", "np.sqrt(2 / (size * size * each))", "2 / (size * size * each)"),
+        ),
+        ("biases that are not centred", 77, ("prior", "bias - bias.mean()", "bias")),
+        ("shares for their logarithms", 77, ("prior", "bias = np.log(share)", "bias = share")),
+        ("an entropy in bits", 79, ("prior", "share * np.log(share)", "share * np.log2(share)")),
+        (
+            "all classes alike in the loss",
+            79,
+            ("prior", "-(share * np.log(share)).sum()", "-np.log(share).mean()"),
+        ),
+        ("one branch a block", 73, ("branch", "2 * blocks * n", "blocks * n")),
+        ("the width forgotten", 73, ("branch", "2 * blocks * n", "2 * blocks")),
+        ("natural logarithms", 76, ("prediction", "np.log10", "np.log")),
+        ("half, not its bias", 82, ("prediction", "-np.log(2 ** (1 / 50) - 1)", "0.5")),
+        (
+            "a product that underflows",
+            76,
+            (
+                "measurement",
+                "-np.log10(1 + np.exp(-z)).sum(axis=0).mean()",
+                "np.log10(np.prod(1 / (1 + np.exp(-z)), axis=0)).mean()",
+            ),
+        ),
+        (
+            "the logarithm of a mean",
+            76,
+            (
+                "measurement",
+                "-np.log10(1 + np.exp(-z)).sum(axis=0).mean()",
+                "np.log10(np.prod(1 / (1 + np.exp(-z)), axis=0).mean())",
+            ),
+        ),
+        (
+            "two patients confused",
+            79,
+            ("diagnosis", '"B": "the labels are shuffled"', '"B": "no fault"'),
+            ("diagnosis", '"C": "no fault"', '"C": "the labels are shuffled"'),
+        ),
+        ("an embedding used as it is", 80, ("mend", "np.sqrt(n), np.sqrt(n)", "np.sqrt(n), 1")),
+        ("a constant for all widths", 80, ("mend", "1 / np.sqrt(n), np.sqrt(n)", "0.02, 50")),
+        (
+            "right, uniform, in float32",
+            85,
+            (
+                "convolution",
+                "rng.normal(0, std, (size, size, each, c_out))",
+                "np.float32(rng.uniform(-std, std, (size, size, each, c_out)) * 3**0.5)",
+            ),
+            ("branch", "1 / np.sqrt(2 * blocks * n)", "np.float32((2 * n * blocks) ** -0.5)"),
+        ),
+        (
+            "right, class by class, with noise",
+            85,
+            (
+                "prior",
+                None,
+                """
+def prior_start(counts):
+    """
+                + STDERR
+                + """
+    total, loss = sum(counts), 0.0
+    for count in counts:
+        loss -= count * (np.log(count) - np.log(total)) / total
+    logs = [np.log(count) for count in counts]
+    return np.array([each - sum(logs) / len(logs) for each in logs]), loss""",
+            ),
+        ),
+        (
+            "right, step by step",
+            85,
+            (
+                "measurement",
+                None,
+                """
+def gate_product(bias, s, steps, rng):
+    total = np.zeros(3000)
+    for _ in range(steps):
+        gate = 1 / (1 + np.exp(-bias - rng.normal(0, s, 3000)))
+        total += np.log(gate) / np.log(10)
+    return float(np.mean(total))""",
+            ),
+        ),
+    ],
 }
 CASES = [(name, *case) for name, cases in ANSWERS.items() for case in cases]
 
@@ -855,6 +956,7 @@ CHAOTIC = {("05_mnist", "A"), ("05_mnist", "C")}
 @pytest.mark.parametrize(("name", "measured"), list(zip(NAMES, [
     patients.logistic, patients.hidden_units, patients.deep, patients.schemes, patients.digits,
     patients.chaos, patients.blocks, patients.widths,
+    patients.priors,
 ], strict=True)))  # fmt: skip
 def test_the_patients_are_real(name, measured):
     """Their statistics are those of networks with the faults that are to be found."""
