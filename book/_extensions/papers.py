@@ -178,7 +178,7 @@ class Papers(SphinxDirective):
             sections.append(section)
         differ = sum(each.differs for each in found)
         count = (
-            f"Of {len(found)} results {differ or 'none'} {'are' if differ > 1 else 'is'} marked."
+            f"Of {len(found)} results, {differ or 'none'} {'are' if differ > 1 else 'is'} marked."
         )
         return [nodes.paragraph(text=count), *sections]
 
