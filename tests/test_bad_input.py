@@ -271,7 +271,8 @@ DOORS = {  # each function, and arguments that it takes; each in turn is exchang
     "MLP": (
         MLP,
         {"sizes": (3, 2), "activation": "tanh", "init": "zeros", "bias_init": "zeros"}
-        | {"rng": np.random.default_rng(0), "ensemble": 2, "dtype": np.float64},
+        | {"rng": np.random.default_rng(0), "ensemble": 2, "dtype": np.float64}
+        | {"normaliser": None, "shortcut": None},
     ),
     "MLP.with_theta": (mlp().with_theta, {"theta": np.zeros(26)}),
     "MLP.check_inputs": (mlp().check_inputs, {"X": X}),
@@ -339,7 +340,8 @@ DOORS = {  # each function, and arguments that it takes; each in turn is exchang
     "expectation": (theory.expectation, {"f": np.tanh, "std": 1.0}),
     "predict": (
         theory.predict,
-        {"sizes": (3, 2), "activation": "relu", "init": "zeros", "mean_square_x": 1.0},
+        {"sizes": (3, 2), "activation": "relu", "init": "zeros", "mean_square_x": 1.0}
+        | {"normaliser": None, "shortcut": None},
     ),
 }
 # What a message calls an argument whose public name is another.
