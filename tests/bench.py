@@ -41,7 +41,7 @@ from nnlab.workers import usable_cores
 FILE = Path(__file__).parents[1] / "BENCHMARKS.md"
 # What a training step runs through. The others draw, load or explain.
 ENGINE = (
-    *("activations", "checks", "initializers", "losses", "network"),
+    *("activations", "checks", "initializers", "losses", "network", "normalisers"),
     *("optimizers", "training", "workers"),
 )
 

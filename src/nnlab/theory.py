@@ -393,8 +393,8 @@ def critical_line(activation: str | Activation, q: ArrayLike) -> tuple[Floats, F
     r"""Return the weights and biases that keep Var(z) = q and have χ = 1.
 
     .. math::
-        \sigma_w^2 = 1 / E[\varphi'(\sqrt q\,z)^2], \qquad
-        \sigma_b^2 = q - \sigma_w^2\,E[\varphi(\sqrt q\,z)^2]
+        \sigma_w^2 &= 1 / E[\varphi'(\sqrt q\,z)^2] \\
+        \sigma_b^2 &= q - \sigma_w^2\,E[\varphi(\sqrt q\,z)^2]
 
     Parameters
     ----------
