@@ -201,11 +201,7 @@ def predict(
     sizes = checks.sizes(sizes)
     phi = activations.get(activation)
     inits = initializers.one_a_layer("init", init, len(sizes) - 1)
-    q = np.atleast_1d(checks.array("mean_square_x", mean_square_x, np.float64))
-    if q.size == 0:
-        raise ValueError("mean_square_x must hold at least one number; got none")
-    if (checks.finite("mean_square_x", q) < 0).any():
-        raise ValueError(f"mean_square_x must be at least 0; got {q.min()}")
+    q = np.atleast_1d(_mean_squares("mean_square_x", mean_square_x))
     alphas, normaliser = checks.shortcuts(shortcut, sizes), normalisers.get(normaliser)
     over_batch = normaliser == normalisers.batch_norm
     if over_batch:
@@ -296,7 +292,7 @@ class MeanField:
             Of the shape of ``q``.
         """
         phi = activations.get(self.activation)
-        std = np.sqrt(_variances(q))
+        std = np.sqrt(_mean_squares("q", q))
         return self.var_w * expectation(lambda z: phi(z) ** 2, std) + self.var_b
 
     def correlation(self, c: ArrayLike) -> Floats:
@@ -419,13 +415,15 @@ def critical_line(activation: str | Activation, q: ArrayLike) -> tuple[Floats, F
     Schoenholz et al. (2017), section 3.
     """
     phi = activations.get(activation)
-    q = _variances(q)
+    q = _mean_squares("q", q)
     var_w = 1 / expectation(lambda z: phi.derivative(z) ** 2, np.sqrt(q))
     return var_w, q - var_w * expectation(lambda z: phi(z) ** 2, np.sqrt(q))
 
 
-def _variances(q: ArrayLike) -> Floats:
-    q = checks.finite("q", checks.array("q", q, np.float64))
-    if (q < 0).any():
-        raise ValueError(f"q must be at least 0; got {q.min()}")
+def _mean_squares(name: str, value: ArrayLike) -> Floats:
+    q: Floats = checks.array(name, value, np.float64)
+    if q.size == 0:
+        raise ValueError(f"{name} must hold at least one number; got none")
+    if (checks.finite(name, q) < 0).any():
+        raise ValueError(f"{name} must be at least 0; got {q.min()}")
     return q
