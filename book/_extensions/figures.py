@@ -3,7 +3,11 @@
 A figure that a cell saved as SVG becomes a part of the page. Each of its colours turns into a
 variable, which a dark page sets to another colour: dark paper, pale letters, brighter lines. What
 lies on a picture made of pixels, such as a field, keeps its colours, as the picture does.
+
+A live page runs this file, too, where there is no Sphinx.
 """
+
+from __future__ import annotations
 
 import base64
 import io
@@ -11,12 +15,15 @@ import re
 from functools import partial
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import numpy as np
-from docutils import nodes
 from PIL import Image
-from sphinx.application import Sphinx
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 ElementTree.register_namespace("", SVG[1:-1])
@@ -174,6 +181,8 @@ def dark_style(page: str) -> str:
 
 def embed(app: Sphinx, document: nodes.document, name: str) -> None:
     """Put the SVG files that cells have saved into the page."""
+    from docutils import nodes
+
     if app.builder.format != "html":
         return
     drawn = []
