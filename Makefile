@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: help book notebooks quizzes slides offline pdf epub check-epub site test units test-grading \
+.PHONY: help book notebooks quizzes slides offline editor pdf epub check-epub site test units test-grading \
 	test-newest lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
 
 help: ## List the targets
@@ -18,8 +18,13 @@ notebooks: book ## Write run copies of the chapters, which need no book, into _b
 quizzes: .venv/instructors ## Write the quizzes for learning platforms (GIFT and QTI) into _build/quizzes
 	$(BIN)/python book/_extensions/quiz_files.py
 
+# LIVE=1 adds what its live pages load, 60 MB.
+offline: export LIVE := $(LIVE)
 offline: book ## Pack the site for people without network into _build/nnlab-offline.zip
 	$(BIN)/python tests/offline.py
+
+editor: .venv/book ## Bundle the editor of the live pages (on Linux, after a new version in tests/npm.py)
+	$(BIN)/python tests/editor.py
 
 pdf: offline .venv/test ## Print the book into _build/nnlab.pdf (needs Chromium)
 	$(BIN)/python tests/pdf.py

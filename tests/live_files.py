@@ -15,6 +15,7 @@ import tarfile
 from pathlib import Path
 
 import npm
+import pooch
 
 LIST = Path(__file__).parent.parent / "book" / "live" / "pyodide.json"
 ((PACKAGE, (INTEGRITY, CORE)),) = npm.PYODIDE.items()
@@ -30,6 +31,21 @@ WHEELS = {
     "mpmath==1.3.0": "a0b2b9fe80bbcd81a6647ff13108738cfb482d481d826cc0e02f5b35e5c88d2c",
 }
 LEFT_OUT = {"matplotlib-pyodide"}  # draws into a canvas; the pages' figures are SVG
+
+
+def names() -> list[str]:
+    """The names of all files that a live page may load from elsewhere."""
+    return [*json.loads(LIST.read_text(encoding="utf-8"))["files"]]
+
+
+def place(live: Path) -> None:
+    """Put these files beside a site's own, and let its pages load them from there."""
+    path = live / "files.json"
+    listed = json.loads(path.read_text(encoding="utf-8"))
+    for name in names():
+        (live / name).write_bytes(contents(name))
+        listed["files"][name]["url"] = name
+    path.write_text(json.dumps(listed), encoding="utf-8", newline="\n")
 
 
 def packages_folder() -> Path | None:
@@ -58,6 +74,18 @@ def core(name: str, download: bool = True) -> bytes:
         return archive.extractfile(f"package/{name}").read()
 
 
+def package(name: str, download: bool = True) -> Path:
+    """Return a package's file: from NNLAB_PYODIDE_DIR, if it is set, else from the cache."""
+    if folder := packages_folder():
+        return folder / name
+    file = json.loads(LIST.read_text(encoding="utf-8"))["files"][name]
+    cache = npm.CACHE.parent / "pyodide"
+    if not download and not (cache / name).is_file():
+        raise FileNotFoundError(f"{name} is not here. Run `make offline LIVE=1` once.")
+    digest = base64.b64decode(file["integrity"].removeprefix("sha256-")).hex()
+    return Path(pooch.retrieve(file["url"], f"sha256:{digest}", path=cache, fname=name))
+
+
 def contents(name: str, download: bool = True) -> bytes:
     """Return a file that a live page loads, from this machine."""
     if name in CORE:
@@ -65,7 +93,7 @@ def contents(name: str, download: bool = True) -> bytes:
     for requirement in WHEELS:
         if name.startswith(requirement.replace("==", "-")):
             return wheel(requirement, download).read_bytes()
-    return (packages_folder() / name).read_bytes()
+    return package(name, download).read_bytes()
 
 
 def needed(lock: dict, roots: list[str]) -> list[str]:
@@ -107,7 +135,10 @@ def listed() -> dict:
                 address = f"https://files.pythonhosted.org/packages/{parts}"
         packages[name] = package | {"depends": depends}
         add(package["file_name"], address)
-        if base64.b64decode(files[package["file_name"]]["integrity"][7:]).hex() != package["sha256"]:
+        if (
+            base64.b64decode(files[package["file_name"]]["integrity"][7:]).hex()
+            != package["sha256"]
+        ):
             raise ValueError(f"{package['file_name']} is not the one in Pyodide's lock")
     return {"lock": {"info": whole["info"], "packages": packages}, "files": files}
 

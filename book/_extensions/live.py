@@ -29,7 +29,7 @@ FIGURES = Path(__file__).parent / "figures.py"
 NOT_SENT = {"editor.js", "pyodide.json", "__pycache__"}
 WORD = re.compile(r"\w+")
 BUTTON = """\
-<div class="nnlab-live pst-js-only" data-packages="{packages}" data-said="{said}">
+<div class="nnlab-live pst-js-only" data-first="{first}" data-packages="{packages}">
 <button type="button">Run this page</button>
 <span>Change the code and run it. This {said}, and runs on your machine.</span>
 <p role="status"></p></div>"""
@@ -119,7 +119,8 @@ def add_button(app: Sphinx, document: nodes.document, name: str) -> None:
     if cells and title:
         needed = packages(cells)
         said = f"loads about {megabytes(needed):.0f} MB once"
-        markup = BUTTON.format(packages=" ".join(needed), said=said)
+        first = " ".join(packages(cells[:1]))
+        markup = BUTTON.format(first=first, packages=" ".join(needed), said=said)
         title.parent.insert(1, nodes.raw(text=markup, format="html"))
 
 

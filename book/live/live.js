@@ -86,8 +86,8 @@ class Python {
     }
   }
 
-  run(number, source) {
-    this.port.postMessage({ type: "run", number, source });
+  run(number, source, packages) {
+    this.port.postMessage({ type: "run", number, source, packages });
   }
 
   end() {
@@ -281,6 +281,7 @@ class Page {
     this.root = root;
     this.status = root.querySelector("[role=status]");
     this.packages = [...root.dataset.packages.split(" "), "nnlab"];
+    this.first = [...root.dataset.first.split(" "), "nnlab"]; // what the first cell needs
     this.files = new Files(listed, (part) => this.progress(part));
     this.queue = [];
     this.colors = new Map();
@@ -333,7 +334,7 @@ class Page {
       done: () => this.done(),
       failed: ({ message }) => this.failed(message),
     });
-    await this.python.start(this.packages).catch((error) => this.failed(error.message));
+    await this.python.start(this.first).catch((error) => this.failed(error.message));
   }
 
   loaded() {
@@ -385,7 +386,7 @@ class Page {
     cell.begin();
     this.say(`Cell ${cell.number} runs.`);
     this.update();
-    this.python.run(cell.number, cell.text);
+    this.python.run(cell.number, cell.text, cell.number > 1 ? this.packages : this.first);
   }
 
   done() {

@@ -11,7 +11,9 @@ import traceback
 
 NAME = "<cell {}>"
 space = sys.modules["__main__"].__dict__
-show_on_page = None  # a function of the page: of a kind, and of what there is to show
+show_on_page = (
+    None  # a function of the page: of a kind, and of what there is to show
+)
 drawn = 0
 
 
@@ -42,7 +44,11 @@ def start(show_function):
         show_function(kind, to_js(data, dict_converter=Object.fromEntries))
 
     sys.stdout = sys.stderr = Stream()
-    os.environ |= {"MPLBACKEND": "module://backend", "TQDM_DISABLE": "1", "NNLAB_OFFLINE": "1"}
+    os.environ |= {
+        "MPLBACKEND": "module://backend",
+        "TQDM_DISABLE": "1",
+        "NNLAB_OFFLINE": "1",
+    }
     # The distribution's own Matplotlib is older than what it needs of others.
     warnings.filterwarnings("ignore", category=DeprecationWarning)
 
@@ -53,7 +59,12 @@ def run(source, number):
     A cell whose last statement is an expression without a semicolon shows its value.
     """
     name = NAME.format(number)
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    linecache.cache[name] = (
+        len(source),
+        None,
+        source.splitlines(keepends=True),
+        name,
+    )
     missing = None
     try:
         tree = ast.parse(source, name)
@@ -62,7 +73,9 @@ def run(source, number):
         if isinstance(last, ast.Expr) and not source.rstrip().endswith(";"):
             tree.body.pop()
             exec(compile(tree, name, "exec"), space)
-            value = eval(compile(ast.Expression(last.value), name, "eval"), space)
+            value = eval(
+                compile(ast.Expression(last.value), name, "eval"), space
+            )
         else:
             exec(compile(tree, name, "exec"), space)
         if value is not None:
@@ -83,7 +96,11 @@ def report(error, name):
     told = traceback.TracebackException.from_exception(error)
     part = told
     while part:
-        part.stack[:] = [frame for frame in part.stack if frame.filename.startswith("<cell ")]
+        part.stack[:] = [
+            frame
+            for frame in part.stack
+            if frame.filename.startswith("<cell ")
+        ]
         part = part.__cause__ or part.__context__
     lines = [frame.lineno for frame in told.stack if frame.filename == name]
     if isinstance(error, SyntaxError) and error.filename == name:
@@ -92,7 +109,11 @@ def report(error, name):
     if isinstance(error, ModuleNotFoundError):
         known = lockfile_packages.to_py()
         top = (error.name or "").partition(".")[0]
-        found = [each for each, package in known.items() if top in package["imports"]]
+        found = [
+            each
+            for each, package in known.items()
+            if top in package["imports"]
+        ]
         missing = next(iter(found), None)
     show_on_page(
         "error",
@@ -135,10 +156,17 @@ def show_figure(figure):
 
     global drawn
     drawn += 1
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nnlab"}):
+    with matplotlib.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "nnlab"}
+    ):
         file = io.BytesIO()
-        figure.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
-    show_drawings([(file.getvalue().decode(), "A figure, drawn by this cell.")], f"live-{drawn}-")
+        figure.savefig(
+            file, format="svg", bbox_inches="tight", metadata={"Date": None}
+        )
+    show_drawings(
+        [(file.getvalue().decode(), "A figure, drawn by this cell.")],
+        f"live-{drawn}-",
+    )
 
 
 def show_explorer(explorer):
@@ -153,7 +181,9 @@ def show_drawings(drawings, key, markup="".join):
     from figures import dark_style, themed
 
     parts = [themed(svg, alt, key) for svg, alt in drawings]
-    show_on_page("html", {"html": markup(parts), "style": dark_style("".join(parts))})
+    show_on_page(
+        "html", {"html": markup(parts), "style": dark_style("".join(parts))}
+    )
 
 
 def show(*args, **kwargs):

@@ -44,10 +44,11 @@ async function load({ packages, modules }) {
 // Packages that are there already are left alone, without a word.
 const add = (packages) => pyodide.loadPackage(packages, { messageCallback() {} });
 
-async function run({ number, source }) {
-  await withFiles(() =>
-    pyodide.loadPackagesFromImports(source, { messageCallback() {} }),
-  );
+async function run({ number, source, packages }) {
+  await withFiles(async () => {
+    await add(packages);
+    await pyodide.loadPackagesFromImports(source, { messageCallback() {} });
+  });
   const missing = shell.run(source, number);
   if (missing) await withFiles(() => add([missing]));
 }
