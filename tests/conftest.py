@@ -79,8 +79,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if any(NO_PYODIDE in str(report.longrepr) for report in reports if hasattr(report, "longrepr")):
         terminalreporter.section("live pages not run", yellow=True)
         terminalreporter.write_line(
-            "Pyodide's packages are not here, so no live page was run. `make offline LIVE=1` fetches\n"
-            "them once; or name their folder in NNLAB_PYODIDE_DIR."
+            "Pyodide's packages are not here, so no live page was run. `make offline LIVE=1`\n"
+            "fetches them once; or name their folder in NNLAB_PYODIDE_DIR."
         )
 
 

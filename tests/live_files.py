@@ -1,7 +1,7 @@
 """What runs Python on the live pages: where it comes from, its hashes and its sizes.
 
-`python tests/live_files.py` writes ``book/live/pyodide.json`` from the core in npm's package and from
-the packages' files in NNLAB_PYODIDE_DIR.
+`python tests/live_files.py` writes ``book/live/pyodide.json`` from the core in npm's package and
+from the packages' files in NNLAB_PYODIDE_DIR.
 """
 
 import base64
@@ -23,7 +23,7 @@ VERSION = PACKAGE.rpartition("@")[2]
 CDN = "https://cdn.jsdelivr.net"
 CORE_URL = f"{CDN}/npm/{PACKAGE}"
 PACKAGES_URL = f"{CDN}/pyodide/v{VERSION}/full"
-# What the chapters may import, and what that needs. Of Pyodide's own files, the lock has the hashes.
+# What the chapters may import; of what that needs, too, the lock has the hashes.
 ROOTS = ["numpy", "matplotlib", "scipy", "scikit-learn"]
 # From the Python package index: file, and its SHA-256.
 WHEELS = {

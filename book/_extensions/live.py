@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 import shutil
-import sys
 import zipfile
 from functools import cache
 from importlib.metadata import version
@@ -26,7 +25,7 @@ LIVE = Path(__file__).parent.parent / "live"
 FOLDER = "_live"  # of the site
 ENGINE = Path(nnlab.__file__).parent
 FIGURES = Path(__file__).parent / "figures.py"
-NOT_SENT = {"editor.js", "pyodide.json", "__pycache__"}
+NOT_SENT = {"ruff.toml", "editor.js", "pyodide.json", "__pycache__"}
 WORD = re.compile(r"\w+")
 BUTTON = """\
 <div class="nnlab-live pst-js-only" data-first="{first}" data-packages="{packages}">

@@ -11,9 +11,7 @@ import traceback
 
 NAME = "<cell {}>"
 space = sys.modules["__main__"].__dict__
-show_on_page = (
-    None  # a function of the page: of a kind, and of what there is to show
-)
+show_on_page = None  # a function of the page: of a kind, and of what there is to show
 drawn = 0
 
 
@@ -73,9 +71,7 @@ def run(source, number):
         if isinstance(last, ast.Expr) and not source.rstrip().endswith(";"):
             tree.body.pop()
             exec(compile(tree, name, "exec"), space)
-            value = eval(
-                compile(ast.Expression(last.value), name, "eval"), space
-            )
+            value = eval(compile(ast.Expression(last.value), name, "eval"), space)
         else:
             exec(compile(tree, name, "exec"), space)
         if value is not None:
@@ -90,17 +86,12 @@ def run(source, number):
 
 def report(error, name):
     """Show an error with the cells' own lines; return the package that is missing, if any."""
-    from pyodide_js import loadedPackages
     from pyodide_js._api import lockfile_packages
 
     told = traceback.TracebackException.from_exception(error)
     part = told
     while part:
-        part.stack[:] = [
-            frame
-            for frame in part.stack
-            if frame.filename.startswith("<cell ")
-        ]
+        part.stack[:] = [frame for frame in part.stack if frame.filename.startswith("<cell ")]
         part = part.__cause__ or part.__context__
     lines = [frame.lineno for frame in told.stack if frame.filename == name]
     if isinstance(error, SyntaxError) and error.filename == name:
@@ -109,11 +100,7 @@ def report(error, name):
     if isinstance(error, ModuleNotFoundError):
         known = lockfile_packages.to_py()
         top = (error.name or "").partition(".")[0]
-        found = [
-            each
-            for each, package in known.items()
-            if top in package["imports"]
-        ]
+        found = [each for each, package in known.items() if top in package["imports"]]
         missing = next(iter(found), None)
     show_on_page(
         "error",
@@ -156,13 +143,9 @@ def show_figure(figure):
 
     global drawn
     drawn += 1
-    with matplotlib.rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": "nnlab"}
-    ):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nnlab"}):
         file = io.BytesIO()
-        figure.savefig(
-            file, format="svg", bbox_inches="tight", metadata={"Date": None}
-        )
+        figure.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
     show_drawings(
         [(file.getvalue().decode(), "A figure, drawn by this cell.")],
         f"live-{drawn}-",
@@ -181,9 +164,7 @@ def show_drawings(drawings, key, markup="".join):
     from figures import dark_style, themed
 
     parts = [themed(svg, alt, key) for svg, alt in drawings]
-    show_on_page(
-        "html", {"html": markup(parts), "style": dark_style("".join(parts))}
-    )
+    show_on_page("html", {"html": markup(parts), "style": dark_style("".join(parts))})
 
 
 def show(*args, **kwargs):
