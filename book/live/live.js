@@ -199,10 +199,22 @@ class Cell {
     return button;
   }
 
+  end() {
+    this.ran = true;
+    this.seconds = (performance.now() - this.begun) / 1000;
+    this.show(this.error ? "wrong" : "done");
+  }
+
   // States: "" (not run), queued, running, done, wrong.
   show(state) {
     this.state = state;
-    const words = { queued: "waits", running: "runs …", done: "has run", wrong: "stopped" };
+    const took = this.seconds > 1 ? ` in ${this.seconds.toFixed(0)} s` : "";
+    const words = {
+      queued: "waits",
+      running: "runs …",
+      done: `has run${took}`,
+      wrong: "stopped with an error",
+    };
     this.mark.textContent = [words[state], this.edited && "changed"].filter(Boolean).join(", ");
     this.runButton.textContent = state === "running" || state === "queued" ? "Stop" : "Run";
     this.root.dataset.state = state;
@@ -214,7 +226,7 @@ class Cell {
     this.hidden?.classList.add("nnlab-away");
     this.view.dispatch({ effects: setError.of(null) });
     this.show("running");
-    this.sent = this.text;
+    this.begun = performance.now();
   }
 
   reset() {
@@ -392,8 +404,7 @@ class Page {
   done() {
     const cell = this.current;
     this.current = null;
-    cell.ran = true;
-    cell.show(cell.error ? "wrong" : "done");
+    cell.end();
     if (cell.error) {
       const where = cell.error.line ? `, line ${cell.error.line}` : "";
       this.say(`Cell ${cell.number} stopped with an error${where}: ${cell.error.kind}.`);
