@@ -23,7 +23,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 
-from nnlab import checks
+from nnlab import checks, plots
 
 if TYPE_CHECKING:
     import ipywidgets as widgets
@@ -388,9 +388,7 @@ def _frames(render: Render, axes: Mapping[str, _Axis]) -> list[Frame]:
 def _frame(figure: Figure, alt: str) -> Frame:
     figure.set_dpi(DPI)
     for contours in figure.findobj(ContourSet):
-        contours.set_rasterized(
-            len(list(contours.levels)) > 5
-        )  # or a frame would hold every contour
+        plots.as_pixels(contours, len(list(contours.levels)) > 5)
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nnlab"}):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # the same file each time
         canvas: Any = FigureCanvasSVG(figure)  # its print_svg comes without types
