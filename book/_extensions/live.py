@@ -28,10 +28,16 @@ FIGURES = Path(__file__).parent / "figures.py"
 NOT_SENT = {"ruff.toml", "editor.js", "pyodide.json", "__pycache__"}
 WORD = re.compile(r"\w+")
 BUTTON = """\
-<div class="nnlab-live pst-js-only" data-first="{first}" data-packages="{packages}">
+<div class="nnlab-live pst-js-only" data-packages="{packages}">
 <button type="button">Run this page</button>
-<span>Change the code and run it. This {said}, and runs on your machine.</span>
+<span>Change the code and see what it does. This loads about {first:.0f} MB{more}, and runs on your
+machine.{data}</span>
 <p role="status"></p></div>"""
+
+# A browser may not ask MNIST's hosts, so load_mnist falls back there.
+NO_MNIST = """
+MNIST cannot be loaded here: its cells run on scikit-learn's small digits, so their numbers differ from
+the page's."""
 
 
 @cache
@@ -109,17 +115,23 @@ def add_button(app: Sphinx, document: nodes.document, name: str) -> None:
     path = app.env.doc2path(name)
     if app.builder.name != "html" or not path.endswith(".ipynb"):
         return
+    notebook = nbformat.read(path, as_version=4)
     cells = [
         cell.source
-        for cell in nbformat.read(path, as_version=4).cells
+        for cell in notebook.cells
         if cell.cell_type == "code" and "check" not in cell.metadata.get("tags", [])
     ]
     title = document.next_node(nodes.title)
     if cells and title:
-        needed = packages(cells)
-        said = f"loads about {megabytes(needed):.0f} MB once"
-        first = " ".join(packages(cells[:1]))
-        markup = BUTTON.format(first=first, packages=" ".join(needed), said=said)
+        first, whole = packages(cells[:1]), packages(cells)
+        rest = megabytes(whole) - megabytes(first)
+        needs_mnist = notebook.metadata.get("nnlab", {}).get("needs") == "mnist"
+        markup = BUTTON.format(
+            data=NO_MNIST if needs_mnist else "",
+            packages=" ".join(first),
+            first=megabytes(first),
+            more=f" once, {rest:.0f} MB more if you run every cell" if rest else " once",
+        )
         title.parent.insert(1, nodes.raw(text=markup, format="html"))
 
 
@@ -159,6 +171,7 @@ def copy(app: Sphinx, error: Exception | None) -> None:
     data = wheel.read_bytes()
     digest = hashlib.sha256(data)
     listed = json.loads(json.dumps(pyodide()))
+    listed["lent"] = {name: sorted(found) for name, found in lent().items()}
     listed["files"][wheel.name] = {
         "url": wheel.name,
         "integrity": f"sha256-{base64.b64encode(digest.digest()).decode()}",

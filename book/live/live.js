@@ -13,6 +13,7 @@ class Files {
   constructor(listed, progress) {
     this.listed = listed.files;
     this.lock = listed.lock;
+    this.lent = listed.lent; // what parts of the engine import only when they are used
     this.progress = progress;
     this.loaded = new Map();
     this.total = this.done = 0;
@@ -32,6 +33,7 @@ class Files {
     if (!Object.hasOwn(this.listed, name)) throw new Error(`${name} is no file of this page`);
     const { url, integrity, size } = this.listed[name];
     this.total += size;
+    this.progress(this.done / this.total);
     const options = { integrity, credentials: "omit", referrerPolicy: "no-referrer" };
     const response = await fetch(here(url), options);
     if (!response.ok) throw new Error(`${url}: ${response.status}`);
@@ -41,8 +43,17 @@ class Files {
     return blob;
   }
 
+  // The packages that a cell's words ask for; its own imports are seen to by Python.
+  needs(text) {
+    const lent = Object.entries(this.lent);
+    return lent.flatMap(([name, packages]) =>
+      new RegExp(`\\b${name}\\b`).test(text) ? packages : [],
+    );
+  }
+
   packages(names) {
-    return names.map((name) => this.lock.packages[name].file_name);
+    const { packages } = this.lock;
+    return names.map((name) => packages[name].file_name);
   }
 }
 
@@ -201,18 +212,19 @@ class Cell {
 
   end() {
     this.ran = true;
-    this.seconds = (performance.now() - this.begun) / 1000;
+    this.seconds = Math.round((performance.now() - this.begun) / 1000);
+    clearInterval(this.clock);
     this.show(this.error ? "wrong" : "done");
   }
 
   // States: "" (not run), queued, running, done, wrong.
   show(state) {
     this.state = state;
-    const took = this.seconds > 1 ? ` in ${this.seconds.toFixed(0)} s` : "";
+    const took = Math.round((performance.now() - this.begun) / 1000);
     const words = {
       queued: "waits",
-      running: "runs …",
-      done: `has run${took}`,
+      running: took ? `runs for ${took} s` : "runs …",
+      done: this.seconds ? `has run in ${this.seconds} s` : "has run",
       wrong: "stopped with an error",
     };
     this.mark.textContent = [words[state], this.edited && "changed"].filter(Boolean).join(", ");
@@ -227,6 +239,7 @@ class Cell {
     this.view.dispatch({ effects: setError.of(null) });
     this.show("running");
     this.begun = performance.now();
+    this.clock = setInterval(() => this.show("running"), 1000);
   }
 
   reset() {
@@ -253,7 +266,7 @@ class Cell {
       if (data.missing) {
         const hint = `This cell needs ${data.missing}, which is loaded now. Run it again.`;
         this.output.append(make("p", "nnlab-hint", hint));
-      } else if (data.kind === "NameError" && this.page.cells.some((c) => c.number < this.number && !c.ran)) {
+      } else if (data.kind === "NameError" && this.page.cells.slice(0, this.number - 1).some((cell) => !cell.ran)) {
         const hint = "Cells above have not been run yet: “Run all above” does it.";
         this.output.append(make("p", "nnlab-hint", hint));
       }
@@ -292,8 +305,7 @@ class Page {
   constructor(root, listed) {
     this.root = root;
     this.status = root.querySelector("[role=status]");
-    this.packages = [...root.dataset.packages.split(" "), "nnlab"];
-    this.first = [...root.dataset.first.split(" "), "nnlab"]; // what the first cell needs
+    this.packages = [...root.dataset.packages.split(" "), "nnlab"]; // what the first cell needs
     this.files = new Files(listed, (part) => this.progress(part));
     this.queue = [];
     this.colors = new Map();
@@ -328,6 +340,7 @@ class Page {
 
   progress(part) {
     this.meter.value = part;
+    this.meter.hidden = part === 1 && this.ready;
   }
 
   // Loads Python; then the first cell, which imports what the others need, is run.
@@ -337,8 +350,8 @@ class Page {
     this.meter.hidden = false;
     this.say(said);
     this.update();
-    const names = [...this.files.packages(this.packages), "pyodide.js", "pyodide.asm.js",
-      "pyodide.asm.wasm", "python_stdlib.zip"];
+    const core = ["pyodide.js", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip"];
+    const names = [...core, ...this.files.packages(this.packages)]; // side by side
     for (const name of names) this.files.get(name).catch(() => {});
     this.python = new Python(this.files, {
       ready: () => this.loaded(),
@@ -346,7 +359,7 @@ class Page {
       done: () => this.done(),
       failed: ({ message }) => this.failed(message),
     });
-    await this.python.start(this.first).catch((error) => this.failed(error.message));
+    await this.python.start(this.packages).catch((error) => this.failed(error.message));
   }
 
   loaded() {
@@ -363,6 +376,8 @@ class Page {
     this.meter.hidden = true;
     this.ready = false;
     for (const cell of this.queue.splice(0)) cell.show("");
+    clearInterval(this.current?.clock);
+    this.current?.show("");
     this.say("Python could not be loaded. Is there a network? “Try again” tries it once more.");
     this.stopButton.textContent = "Try again";
     this.stopButton.disabled = false;
@@ -398,7 +413,7 @@ class Page {
     cell.begin();
     this.say(`Cell ${cell.number} runs.`);
     this.update();
-    this.python.run(cell.number, cell.text, cell.number > 1 ? this.packages : this.first);
+    this.python.run(cell.number, cell.text, this.files.needs(cell.text));
   }
 
   done() {
@@ -417,6 +432,7 @@ class Page {
   stop() {
     this.python.end();
     this.stopButton.textContent = "Stop";
+    clearInterval(this.current?.clock);
     this.current?.show("");
     for (const cell of this.queue.splice(0)) cell.show("");
     for (const cell of this.cells) {
