@@ -36,8 +36,8 @@ machine.{data}</span>
 
 # A browser may not ask MNIST's hosts, so load_mnist falls back there.
 NO_MNIST = """
-MNIST cannot be loaded here: its cells run on scikit-learn's small digits, so their numbers differ from
-the page's."""
+MNIST cannot be loaded here: its cells run on scikit-learn's small digits, so their numbers differ
+from the page's."""
 
 
 @cache

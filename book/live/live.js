@@ -263,10 +263,11 @@ class Cell {
     } else {
       this.output.append(make("pre", "nnlab-error", data.text.trimEnd()));
       this.view.dispatch({ effects: setError.of(data.line) });
+      const above = this.page.cells.slice(0, this.number - 1);
       if (data.missing) {
         const hint = `This cell needs ${data.missing}, which is loaded now. Run it again.`;
         this.output.append(make("p", "nnlab-hint", hint));
-      } else if (data.kind === "NameError" && this.page.cells.slice(0, this.number - 1).some((cell) => !cell.ran)) {
+      } else if (data.kind === "NameError" && !above.every((cell) => cell.ran)) {
         const hint = "Cells above have not been run yet: “Run all above” does it.";
         this.output.append(make("p", "nnlab-hint", hint));
       }
@@ -424,7 +425,10 @@ class Page {
       const where = cell.error.line ? `, line ${cell.error.line}` : "";
       this.say(`Cell ${cell.number} stopped with an error${where}: ${cell.error.kind}.`);
       for (const waiting of this.queue.splice(0)) waiting.show("");
-    } else if (!this.queue.length) this.say(`Cell ${cell.number} has run.`);
+    } else if (!this.queue.length) {
+      const imports = cell.number === 1 ? " Every cell can be changed and run now." : "";
+      this.say(`Cell ${cell.number} has run.${imports}`);
+    }
     this.update();
     this.next();
   }
