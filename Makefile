@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: help book notebooks quizzes slides offline editor pdf epub check-epub site test units test-grading \
-	test-newest lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
+	test-live test-newest lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ units: .venv/test ## Test the engine and the chapters only
 
 test-grading: .venv/test ## Test the grading, on Linux: hostile submissions, leaks (1 minute)
 	$(BIN)/pytest --numprocesses 2 tests/grading
+
+test-live: .venv/test ## Test chapters 1 to 4 whole as live pages (10 minutes)
+	LIVE=all $(BIN)/pytest -n 0 tests/test_live.py
 
 test-newest: ## Test with the newest versions that pyproject.toml allows, in an environment apart
 	$(PYTHON) -m venv _build/newest

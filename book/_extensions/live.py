@@ -27,8 +27,11 @@ ENGINE = Path(nnlab.__file__).parent
 FIGURES = Path(__file__).parent / "figures.py"
 NOT_SENT = {"ruff.toml", "editor.js", "pyodide.json", "__pycache__"}
 WORD = re.compile(r"\w+")
+# Cells that take minutes in a browser, whose products of large matrices are slow: by chapter, the
+# number of the cell on the page.
+LONG = {"04_xavier_he": [5, 21]}
 BUTTON = """\
-<div class="nnlab-live pst-js-only" data-packages="{packages}">
+<div class="nnlab-live pst-js-only" data-packages="{packages}" data-long="{long}">
 <button type="button">Run this page</button>
 <span>Change the code and see what it does. This loads about {first:.0f} MB{more}, and runs on your
 machine.{data}</span>
@@ -127,6 +130,7 @@ def add_button(app: Sphinx, document: nodes.document, name: str) -> None:
         rest = megabytes(whole) - megabytes(first)
         needs_mnist = notebook.metadata.get("nnlab", {}).get("needs") == "mnist"
         markup = BUTTON.format(
+            long=" ".join(map(str, LONG.get(Path(path).stem, []))),
             data=NO_MNIST if needs_mnist else "",
             packages=" ".join(first),
             first=megabytes(first),

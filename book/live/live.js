@@ -155,11 +155,13 @@ class Cell {
     this.resetButton.disabled = true;
     this.mark = this.bar.appendChild(make("span", "nnlab-mark"));
     this.output = make("div", "nnlab-output");
+    this.long = page.root.dataset.long.split(" ").includes(String(number));
     // After what was saved, and not inside a fold that hides it.
     const fold = this.saved?.closest("details.below-input");
     const after = fold ?? this.saved ?? this.input.closest("details.above-input") ?? this.input;
     this.hidden = fold ?? this.saved;
     after.after(this.output);
+    this.show("");
   }
 
   fresh() {
@@ -222,6 +224,7 @@ class Cell {
     this.state = state;
     const took = Math.round((performance.now() - this.begun) / 1000);
     const words = {
+      "": this.long ? "takes minutes in a browser" : "",
       queued: "waits",
       running: took ? `runs for ${took} s` : "runs …",
       done: this.seconds ? `has run in ${this.seconds} s` : "has run",
