@@ -38,7 +38,7 @@ def settle() -> None:
     os.environ["IPYTHONDIR"] = str(folder)
     os.environ["MATPLOTLIBRC"] = str(folder / "matplotlibrc")
     # Two threads for small products wait for each other where a core is busy: ten times slower.
-    # BLAS_THREADS is for tests/robustness/versions.py, which sees whether the outputs stay the same.
+    # tests/robustness/versions.py sets BLAS_THREADS, to see whether outputs stay the same.
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("BLAS_THREADS", "1")
     os.environ["NNLAB_OFFLINE"] = "1"
     os.environ["TQDM_DISABLE"] = "1"  # progress bars are for readers, not for saved pages

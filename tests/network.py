@@ -9,7 +9,6 @@ import os
 import sys
 from ipaddress import ip_address
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 NOTES = "NNLAB_NETWORK_NOTES"  # the file in which attempts are noted, for all processes
 
@@ -50,18 +49,17 @@ def watch(event: str, arguments: tuple) -> None:
     raise NetworkError(f"tests have no network, but this one asked for {address} ({event})")
 
 
-def forbid() -> None:
-    """Cut this process off, and those that it will start."""
-    if NOTES not in os.environ:  # else this process was started by one that is cut off
-        folder = Path(_folder.name)
-        os.environ[NOTES] = str(folder / "notes.txt")
-        source = Path(__file__).read_text(encoding="utf-8")
-        (folder / "sitecustomize.py").write_text(
-            f"{source}\n\nsys.addaudithook(watch)\n", encoding="utf-8"
-        )
-        paths = [str(folder), os.environ.get("PYTHONPATH")]
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-        sys.addaudithook(watch)
+def forbid(folder: Path) -> None:
+    """Cut this process off, and those that it will start; take notes in ``folder``."""
+    if NOTES in os.environ:  # this process was started by one that is cut off
+        return
+    os.environ[NOTES] = str(folder / "notes.txt")
+    source = Path(__file__).read_text(encoding="utf-8")
+    start = folder / "sitecustomize.py"  # which every Python runs when it starts
+    start.write_text(f"{source}\n\nsys.addaudithook(watch)\n", encoding="utf-8")
+    paths = [str(folder), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    sys.addaudithook(watch)
 
 
 def attempts() -> list[str]:
