@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: help book notebooks quizzes slides offline pdf epub check-epub site test units test-grading \
-	test-newest lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
+	test-oldest test-newest test-machines audit lint links outputs data assignments grade bench times \
+	dist serve lock push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -54,10 +55,17 @@ units: .venv/test ## Test the engine and the chapters only
 test-grading: .venv/test ## Test the grading, on Linux: hostile submissions, leaks (1 minute)
 	$(BIN)/pytest --numprocesses 2 tests/grading
 
-test-newest: ## Test with the newest versions that pyproject.toml allows, in an environment apart
-	$(PYTHON) -m venv _build/newest
-	_build/newest/bin/python -m pip install --quiet --upgrade -e ".[book,test]"
-	COMPARE=asserts _build/newest/bin/pytest
+test-oldest: .venv/test ## Test with the oldest versions that pyproject.toml allows
+	$(BIN)/python tests/robustness/versions.py oldest
+
+test-newest: .venv/test ## Test with the newest versions that pyproject.toml allows
+	$(BIN)/python tests/robustness/versions.py newest
+
+test-machines: .venv/test ## Run the chapters as on older processors, with more threads
+	$(BIN)/python tests/robustness/versions.py machines
+
+audit: .venv/test ## Look up known vulnerabilities; write _build/sbom.json (needs a network)
+	$(BIN)/python tests/robustness/audit.py
 
 lint: .venv/test ## Check style, format, types, spelling and the files for GitHub
 	$(BIN)/ruff check .
