@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: help book notebooks quizzes slides offline pdf epub check-epub site test units test-grading \
-	test-newest lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
+	test-oldest test-newest test-machines audit lint links outputs data assignments grade bench times \
+	dist serve lock push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -54,10 +55,17 @@ units: .venv/test ## Test the engine and the chapters only
 test-grading: .venv/test ## Test the grading, on Linux: hostile submissions, leaks (1 minute)
 	$(BIN)/pytest --numprocesses 2 tests/grading
 
-test-newest: ## Test with the newest versions that pyproject.toml allows, in an environment apart
-	$(PYTHON) -m venv _build/newest
-	_build/newest/bin/python -m pip install --quiet --upgrade -e ".[book,test]"
-	COMPARE=asserts _build/newest/bin/pytest
+test-oldest: .venv/test ## Test with the oldest versions that pyproject.toml allows
+	$(BIN)/python tests/robustness/versions.py oldest
+
+test-newest: .venv/test ## Test with the newest versions that pyproject.toml allows
+	$(BIN)/python tests/robustness/versions.py newest
+
+test-machines: .venv/test ## Run the chapters as on older processors, with more threads
+	$(BIN)/python tests/robustness/versions.py machines
+
+audit: .venv/test ## Look up known vulnerabilities; write _build/sbom.json (needs a network)
+	$(BIN)/python tests/robustness/audit.py
 
 lint: .venv/test ## Check style, format, types, spelling and the files for GitHub
 	$(BIN)/ruff check .
@@ -92,7 +100,7 @@ times: book .venv/test ## Time what a reader waits for, on this machine and on a
 
 dist: .venv/test ## Build the engine's wheel and source archive into dist, and try the wheel
 	rm -rf dist _build/wheel
-	$(BIN)/python -m build --quiet
+	$(BIN)/python -m build --quiet --no-isolation
 	$(BIN)/twine check --strict dist/*
 	$(PYTHON) -m venv _build/wheel
 	_build/wheel/bin/python -m pip install --quiet dist/*.whl
@@ -103,20 +111,15 @@ serve: book ## Show the site at http://localhost:8000
 
 # --fork-strategy fewest: one version of each package for every Python from 3.11 on.
 PIN := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
-	--no-annotate --no-header pyproject.toml
-NOTE := \# Written by "make lock" from the ranges in pyproject.toml. Install from the top folder.
+	--generate-hashes --no-annotate --custom-compile-command "make lock" pyproject.toml --extra book
 
 # What is pinned stays so while its range allows; `make lock UPGRADE=--upgrade` takes the newest.
-lock: ## Pin the versions of what pyproject.toml asks for (needs uv)
-	grep == requirements.txt > book.lock
-	cat book.lock > test.lock
-	grep == tests/requirements.txt >> test.lock
-	$(PIN) $(UPGRADE) --extra book --output-file book.lock > /dev/null
-	$(PIN) $(UPGRADE) --extra book --extra test --constraint book.lock --output-file test.lock > /dev/null
-	(echo '$(NOTE)'; cat book.lock; echo '-e .') > requirements.txt
-	(echo '$(NOTE)'; echo '-r ../requirements.txt'; grep -vxFf book.lock test.lock) \
-		> tests/requirements.txt
-	rm book.lock test.lock
+lock: ## Pin what pyproject.toml asks for, by version and hash (needs uv)
+	$(PIN) $(UPGRADE) --output-file requirements.txt > /dev/null
+	$(PIN) $(UPGRADE) --constraint requirements.txt --extra instructors \
+		--output-file src/grading/requirements.txt > /dev/null
+	$(PIN) $(UPGRADE) --constraint src/grading/requirements.txt --extra instructors --extra test \
+		--output-file tests/requirements.txt > /dev/null
 
 # Colab, Binder and JupyterHubs open what is on this branch, which has no history.
 push-notebooks: export GIT_INDEX_FILE = $(CURDIR)/_build/notebooks.index
@@ -135,10 +138,11 @@ clean: ## Remove the site, the caches and .venv
 		'Python 3.11 or newer is needed. Name one that you have: make PYTHON=python3.12 ...'; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv/instructors: .venv/book pyproject.toml
-	$(BIN)/python -m pip install --quiet -e ".[instructors]"
+.venv/instructors: .venv/book src/grading/requirements.txt
+	$(BIN)/python -m pip install --quiet -r src/grading/requirements.txt
 	@touch $@
 
 .venv/test: .venv/book tests/requirements.txt
