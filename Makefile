@@ -91,7 +91,7 @@ times: book .venv/test ## Time what a reader waits for, on this machine and on a
 
 dist: .venv/test ## Build the engine's wheel and source archive into dist, and try the wheel
 	rm -rf _build/dist _build/wheel
-	$(BIN)/python -m build --quiet --outdir _build/dist
+	$(BIN)/python -m build --quiet --no-isolation --outdir _build/dist
 	$(BIN)/twine check --strict _build/dist/*
 	$(PYTHON) -m venv _build/wheel
 	_build/wheel/bin/python -m pip install --quiet _build/dist/*.whl
@@ -103,20 +103,15 @@ serve: book ## Show the site at http://localhost:8000
 
 # --fork-strategy fewest: one version of each package for every Python from 3.11 on.
 PIN := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
-	--no-annotate --no-header pyproject.toml
-NOTE := \# Written by "make lock" from the ranges in pyproject.toml. Install from the top folder.
+	--generate-hashes --no-annotate --custom-compile-command "make lock" pyproject.toml --extra book
 
 # What is pinned stays so while its range allows; `make lock UPGRADE=--upgrade` takes the newest.
-lock: ## Pin the versions of what pyproject.toml asks for (needs uv)
-	grep == requirements.txt > book.lock
-	cat book.lock > test.lock
-	grep == tests/requirements.txt >> test.lock
-	$(PIN) $(UPGRADE) --extra book --output-file book.lock > /dev/null
-	$(PIN) $(UPGRADE) --extra book --extra test --constraint book.lock --output-file test.lock > /dev/null
-	(echo '$(NOTE)'; cat book.lock; echo '-e .') > requirements.txt
-	(echo '$(NOTE)'; echo '-r ../requirements.txt'; grep -vxFf book.lock test.lock) \
-		> tests/requirements.txt
-	rm book.lock test.lock
+lock: ## Pin what pyproject.toml asks for, by version and hash (needs uv)
+	$(PIN) $(UPGRADE) --output-file requirements.txt > /dev/null
+	$(PIN) $(UPGRADE) --constraint requirements.txt --extra instructors \
+		--output-file src/grading/requirements.txt > /dev/null
+	$(PIN) $(UPGRADE) --constraint src/grading/requirements.txt --extra instructors --extra test \
+		--output-file tests/requirements.txt > /dev/null
 
 # Colab, Binder and JupyterHubs open what is on this branch, which has no history.
 push-notebooks: export GIT_INDEX_FILE = $(CURDIR)/_build/notebooks.index
@@ -131,18 +126,28 @@ clean: ## Remove the site, the caches and .venv
 	for part in _build dist .venv; do if [ -e $$part ]; then mv $$part .removed; fi; done
 	rm -rf .removed .pytest_cache .ruff_cache .hypothesis
 
-# Empty files that say when .venv was last brought up to date.
+# Empty files that say when .venv was last brought up to date. pip takes for installed what it was
+# installing when it was stopped. So .venv.stopped is there meanwhile: where it is left, all begins anew.
+STOPPED := $(wildcard .venv.stopped)
+ifdef STOPPED
+.PHONY: .venv/book
+endif
+
 .venv/book: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
 		'Python 3.11 or newer is needed. Name one that you have: make PYTHON=python3.12 ...'; exit 1; }
-	$(PYTHON) -m venv .venv
+	@touch .venv.stopped
+	$(PYTHON) -m venv $(if $(STOPPED),--clear) .venv
 	$(BIN)/python -m pip install --quiet -r requirements.txt
-	@touch $@
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@ && rm .venv.stopped
 
-.venv/instructors: .venv/book pyproject.toml
-	$(BIN)/python -m pip install --quiet -e ".[instructors]"
-	@touch $@
+.venv/instructors: .venv/book src/grading/requirements.txt
+	@touch .venv.stopped
+	$(BIN)/python -m pip install --quiet -r src/grading/requirements.txt
+	@touch $@ && rm .venv.stopped
 
 .venv/test: .venv/book tests/requirements.txt
+	@touch .venv.stopped
 	$(BIN)/python -m pip install --quiet -r tests/requirements.txt
-	@touch $@
+	@touch $@ && rm .venv.stopped

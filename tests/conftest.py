@@ -2,8 +2,11 @@
 
 import os
 import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import kernels
+import network
 import pytest
 from hypothesis import settings
 from nbval.plugin import IPyNbCell
@@ -11,6 +14,8 @@ from nbval.plugin import IPyNbCell
 from nnlab.workers import usable_cores
 
 kernels.settle()
+_folder = TemporaryDirectory(ignore_cleanup_errors=True)
+network.forbid(Path(_folder.name))
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 NOT_COMPARED = "not compared"
@@ -62,8 +67,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             cell.user_properties.append((NOT_COMPARED, cell.path.name))
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail if anything has asked for the network, even where the error was caught."""
+    if network.attempts() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which chapters were run but not compared."""
+    """Say what asked for the network, and which chapters were run but not compared."""
+    if attempts := network.attempts():
+        terminalreporter.section("asked for the network", red=True)
+        terminalreporter.write_line("\n".join(attempts))
     reports = [report for found in terminalreporter.stats.values() for report in found]
     properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
     if chapters := sorted({name for key, name in properties if key == NOT_COMPARED}):
