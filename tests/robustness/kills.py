@@ -7,22 +7,27 @@ one; and the command, run again, must leave what it leaves when nobody stops it.
 """
 
 import argparse
+import base64
 import hashlib
+import io
 import json
 import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import nbformat
@@ -60,6 +65,7 @@ if os.environ.get("KILL_SESSION") == str(os.getsid(0)):
     if at == "0":
         atexit.register(tell)
 """
+TIMED = (".whl", "content.opf")  # files that hold the time at which they were made
 Look = Callable[[Path], dict[str, str]]
 
 
@@ -98,7 +104,10 @@ def unzipped(*names: str) -> Look:
     def inside(path: Path) -> str:
         try:
             with zipfile.ZipFile(path) as archive:
-                found = sorted((name, digest(archive.read(name))) for name in archive.namelist())
+                found = sorted(
+                    (name, "" if name.endswith(TIMED) else digest(archive.read(name)))
+                    for name in archive.namelist()
+                )
         except (zipfile.BadZipFile, EOFError):
             return "torn"
         return digest(json.dumps(found).encode())
@@ -151,12 +160,12 @@ def tools(folder: Path) -> Path:
 
 
 def start(case: Case, folder: Path, at: int, after: float, kind: int) -> subprocess.Popen:
-    environment = os.environ | case.environment | {
+    environment = os.environ | {
         "KILL_AT": f"{at} {after} {folder}",
         "KILL_SIGNAL": str(int(kind)),
         "KILL_LOG": str(folder.with_suffix(".log")),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }  # fmt: skip
+        "PYTHONPATH": str(tools(folder)),
+    }
     environment |= {key: value.format(folder=folder) for key, value in case.environment.items()}
     bin_folder = tools(folder)
     command = [word.format(bin=bin_folder, folder=folder) for word in case.command]
@@ -236,10 +245,8 @@ def run(case: Case, place: Path, rng: random.Random, kills: int) -> dict[str, ob
         at = rng.randint(1, changes) if changes and number % 2 else -1
         after = rng.choice((0, rng.uniform(0, case.spread)))
         process = start(case, folder, at, after, kind)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=None if at > 0 else rng.uniform(0, seconds))
-        except subprocess.TimeoutExpired:
-            pass
         struck += process.poll() is None or process.returncode != 0
         end(process, kind)
         wrong = torn(case, folder, old, new)
@@ -325,37 +332,257 @@ def site(folder: Path) -> None:
     (folder / "_build" / "site" / "gone.html").write_text("an older one")
 
 
+def quizzes(folder: Path) -> None:
+    repository(folder)
+    copy(["book/_extensions", "book/quizzes/01_logistic_regression.yml"], folder)
+    (folder / "_build" / "quizzes").mkdir(parents=True)
+    for name in ("gift", "zip"):
+        path = folder / "_build" / "quizzes" / f"01_logistic_regression.{name}"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("quiz", "an older one")
+
+
+def decks(folder: Path) -> None:
+    repository(folder)
+    copy(
+        ["book/_extensions", "book/images", "book/slides/conf.py", "book/slides/slides.css"], folder
+    )
+    (folder / "book" / "slides" / "index.md").write_text("# Slides\n\n- a deck\n")
+    (folder / "_build" / "slides").mkdir(parents=True)
+    (folder / "_build" / "slides" / "index.html").write_text("an older one")
+
+
+def course(folder: Path) -> None:
+    """An assignment that was released before it was changed, in its solution and its text."""
+    from sample import source_notebook
+
+    repository(folder)
+    copy(["book/_extensions"], folder)
+    source = folder / "book" / "assignments" / "sample" / "sample.ipynb"
+    source.parent.mkdir(parents=True)
+    notebook = source_notebook()
+    notebook.cells[0].source = "# An older title"
+    nbformat.write(notebook, source)
+    finish(Case("make assignments", course, MAKE("assignments"), each("."), 0), folder)
+    nbformat.write(source_notebook(), source)
+
+
+def batch(folder: Path) -> None:
+    """Three students, graded before they handed in again, one of them by hand too."""
+    from nbgrader.api import Gradebook
+    from sample import Student
+
+    course(folder)
+    make = Case("make grade", batch, MAKE("SUBMISSIONS=course/handed_in", "grade"), each("."), 0)
+    finish(Case("make assignments", course, MAKE("assignments"), each("."), 0), folder)
+    for name in ("ada", "bob", "eve"):
+        Student(folder / "course", name).solve().write()
+    finish(make, folder)
+    with Gradebook(f"sqlite:///{folder}/course/gradebook.db") as gradebook:
+        grade = gradebook.find_grade("why", "sample", "sample", "ada")
+        grade.manual_score = 25
+        gradebook.find_comment("why", "sample", "sample", "ada").manual_comment = "Well said."
+        gradebook.db.commit()
+    Student(folder / "course", "bob").solve(double="def double(x):\n    return 2").write()
+    Student(folder / "course", "eve").solve(mean="def mean(values):\n    return 0").write()
+
+
+def gradebook(folder: Path) -> str:
+    """What is wrong with the gradebook, if anything."""
+    path = folder / "course" / "gradebook.db"
+    with closing(sqlite3.connect(path)) as database:
+        if (said := database.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+            return f"gradebook: {said}"
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        if "alembic_version" not in tables:
+            return "gradebook: half of its tables"
+        by_hand = database.execute("SELECT manual_score FROM grade WHERE manual_score = 25")
+        comment = database.execute("SELECT 1 FROM comment WHERE manual_comment = 'Well said.'")
+        if (folder / "course" / "feedback").exists() and not (
+            by_hand.fetchall() and comment.fetchall()
+        ):
+            return "gradebook: points by hand are lost"
+    return ""
+
+
+def marks(folder: Path) -> dict[str, str]:
+    """What make grade writes, and what its gradebook says of each student."""
+    found = each("course/grades.csv", "course/autograded", "course/feedback")(folder)
+    with closing(sqlite3.connect(folder / "course" / "gradebook.db")) as database:
+        rows = database.execute(
+            "SELECT student_id, name, auto_score, manual_score FROM grade"
+            " JOIN submitted_notebook ON submitted_notebook.id = grade.notebook_id"
+            " JOIN submitted_assignment ON submitted_assignment.id = submitted_notebook.assignment_id"
+            " JOIN grade_cell ON grade_cell.id = grade.cell_id"
+            " JOIN base_cell ON base_cell.id = grade_cell.id ORDER BY 1, 2"
+        )
+        return found | {f"points of {row[0]} for {row[1]}": str(row[2:]) for row in rows}
+
+
+def printed(folder: Path) -> None:
+    book(folder)
+    finish(Case("make book", book, MAKE("book"), each("."), 0), folder)
+    with (folder / "_build" / "nnlab.pdf").open("wb") as file:
+        file.write(b"an older one" * 100_000)
+
+
+def pages_of(folder: Path) -> dict[str, str]:
+    """The text of the PDF; its bytes hold the time."""
+    from pypdf import PdfReader
+
+    path = folder / "_build" / "nnlab.pdf"
+    data = path.read_bytes()
+    if data.startswith(b"an older one"):
+        return {"nnlab.pdf": digest(data)}
+    try:
+        texts = [one.extract_text() for one in PdfReader(io.BytesIO(data)).pages]
+    except Exception:
+        return {"nnlab.pdf": "torn"}
+    return {"nnlab.pdf": digest("\f".join(texts).encode())}
+
+
+def for_readers(folder: Path) -> None:
+    """As a book whose build was stopped, when it was built before."""
+    book(folder)
+    path = folder / "_build" / "nnlab.epub"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "an older one")
+
+
+def sweep(folder: Path) -> None:
+    (folder / "runs").mkdir()
+    (folder / "job.py").write_text(
+        "import numpy as np\nfrom nnlab.sweeps import sweep\n\n"
+        "def noise(width, seed):\n"
+        "    return {'noise': np.random.default_rng(seed).standard_normal(width)}\n\n"
+        "rows = sweep(noise, {'width': [100_000, 200_000]}, seeds=3, folder='runs', workers=2)\n"
+    )
+
+
+def package(folder: Path) -> None:
+    """A cache without the package, beside a server that sends it slowly."""
+    registry = ThreadingHTTPServer(("127.0.0.1", 0), Registry)
+    threading.Thread(target=registry.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{registry.server_port}"
+    (folder / "cache").mkdir()
+    shutil.copy(ROOT / "tests" / "npm.py", folder)
+    (folder / "job.py").write_text(
+        "import os, pathlib, npm\nnpm.CACHE = pathlib.Path('cache')\n"
+        f"os.environ['npm_config_registry'] = '{address}'\n"
+        f"npm.fetch('stand-in@1.0', {PACKAGE_INTEGRITY!r})\n"
+    )
+
+
+PACKAGE = random.Random(2).randbytes(3_000_000)
+PACKAGE_INTEGRITY = "sha512-" + base64.b64encode(hashlib.sha512(PACKAGE).digest()).decode()
+
+
+class Registry(BaseHTTPRequestHandler):
+    """Sends the package in pieces."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(PACKAGE)))
+        self.end_headers()
+        with suppress(ConnectionError):
+            for first in range(0, len(PACKAGE), 100_000):
+                self.wfile.write(PACKAGE[first : first + 100_000])
+                time.sleep(0.01)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def results(folder: Path) -> None:
+    repository(folder)
+    shutil.copy(tables.PAGE, folder)
+    (folder / "job.py").write_text(
+        "import sys\nfrom pathlib import Path\nsys.path.append('tests')\nimport tables\n"
+        "tables.PAGE = Path('README.md')\ntables.write('kills', 'row\\n' * 10000)\n"
+    )
+
+
+def environment(folder: Path) -> None:
+    """The rule that sets up .venv, for a package of many modules and one command."""
+    repository(folder)
+    wheels = folder / "wheels"
+    wheels.mkdir()
+    name = "standin-1.0"
+    with zipfile.ZipFile(wheels / f"{name}-py3-none-any.whl", "w") as archive:
+        for number in range(400):
+            text = "".join(f"def f{i}(x):\n    return [x + {i}, x * {i}]\n\n" for i in range(60))
+            archive.writestr(f"standin/m{number}.py", text)
+        archive.writestr("standin/__init__.py", "def main():\n    print('whole')\n")
+        meta = {"METADATA": "Metadata-Version: 2.1\nName: standin\nVersion: 1.0\n",
+                "WHEEL": "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+                "entry_points.txt": "[console_scripts]\nstandin = standin:main\n"}  # fmt: skip
+        for file, text in meta.items():
+            archive.writestr(f"{name}.dist-info/{file}", text)
+        listed = [*archive.namelist(), f"{name}.dist-info/RECORD"]
+        archive.writestr(f"{name}.dist-info/RECORD", "".join(f"{one},,\n" for one in listed))
+    (folder / "requirements.txt").write_text("standin==1.0\n")
+    recipe = (folder / "Makefile").read_text()
+    own = "$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .\n"
+    (folder / "Makefile").write_text(recipe.replace(f"\t{own}", ""))  # the engine needs a network
+
+
+def set_up(folder: Path) -> dict[str, str]:
+    """Whether make takes the environment for whole, and whether it is."""
+    if not (folder / ".venv" / "book").exists() or (folder / ".venv.stopped").exists():
+        return {}
+    commands = [["standin"], ["python", "-m", "pip", "show", "--files", "standin"]]
+    there = sorted(
+        path.name for path in (folder / ".venv").glob("lib/*/site-packages/standin/*.py")
+    )
+    for command in commands:
+        command[0] = str(folder / ".venv" / "bin" / command[0])
+        done = subprocess.run(command, capture_output=True) if Path(command[0]).exists() else None
+        there.append(str(done and done.returncode))
+    return {".venv": digest(json.dumps(there).encode())}
+
+
+def released(folder: Path) -> dict[str, str]:
+    """What students may get."""
+    return each("course/release")(folder) | unzipped("course/zips/sample.zip")(folder)
+
+
 def MAKE(*targets: str) -> list[str]:
     """The project's own recipe, on the stand-in, without setting up an environment."""
     done = [f".venv/{name}" for name in ("book", "test", "instructors")]
     return ["make", "--silent", "BIN={bin}", *(f"--old-file={name}" for name in done), *targets]
 
 
-CASES: list[Case] = [
-    Case("make outputs", chapters, MAKE("outputs"), each("book"), 60),
-    Case(
-        "make book",
-        book,
-        MAKE("book"),
-        at_once("_build/html"),
-        30,
-        vanish=True,
-        spread=1,
-        again=[
-            "{bin}/python",
-            "-c",
-            "import sys; sys.path.append('tests'); import website; website.built()",
-        ],
-    ),
-    Case(
-        "make offline",
-        site,
-        MAKE("--old-file=book", "offline"),
-        each("_build/nnlab-offline.zip"),
-        100,
-        spread=0.5,
-    ),
+BUILT = [
+    "{bin}/python",
+    "-c",
+    "import sys; sys.path.append('tests'); import website; website.built()",
 ]
+SET_UP = ["make", "--silent", "PYTHON={bin}/python", ".venv/book"]
+OWN_WHEEL = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "{folder}/wheels"}
+
+CASES = [
+    Case("make outputs", chapters, MAKE("outputs"), each("book"), 30),
+    Case("make book", book, MAKE("book"), at_once("_build/html"), 30, BUILT, spread=1, vanish=True),
+    Case("make notebooks", book, MAKE("--old-file=book", "notebooks"), at_once("_build/notebooks"),
+         20, spread=1, vanish=True),
+    Case("make book epub", for_readers, MAKE("book", "epub"), unzipped("_build/nnlab.epub"), 20,
+         MAKE("epub"), spread=1),
+    Case("make offline", site, MAKE("--old-file=book", "offline"),
+         unzipped("_build/nnlab-offline.zip"), 100, spread=0.5),
+    Case("make pdf", printed, MAKE("--old-file=offline", "pdf"), pages_of, 20, spread=0.5),
+    Case("make site", site, MAKE(*(f"--old-file={name}" for name in ("pdf", "epub", "notebooks")),
+         "site"), at_once("_build/site"), 200, vanish=True),
+    Case("make quizzes", quizzes, MAKE("quizzes"),
+         unzipped("_build/quizzes/01_logistic_regression.zip"), 40),
+    Case("make slides", decks, MAKE("slides"), at_once("_build/slides"), 20, vanish=True, spread=1),
+    Case("make assignments", course, MAKE("assignments"), released, 30),
+    Case("make grade", batch, MAKE("SUBMISSIONS=course/handed_in", "grade"), marks, 40,
+         check=gradebook),
+    Case("make .venv/book", environment, SET_UP, set_up, 30, spread=1, environment=OWN_WHEEL),
+    Case("a sweep", sweep, ["{bin}/python", "job.py"], each("runs"), 100),
+    Case("a package from npm", package, ["{bin}/python", "job.py"], each("cache"), 50, spread=0.3),
+    Case("this page", results, ["{bin}/python", "job.py"], each("README.md"), 100),
+]  # fmt: skip
 
 
 def main() -> None:
@@ -366,6 +593,7 @@ def main() -> None:
     chosen = parser.parse_args()
     globals()["ROOT"] = chosen.root
     signal.signal(signal.SIGINT, signal.default_int_handler)  # or the commands might ignore it
+    rows = []
     for case in CASES:
         if chosen.words and not any(word in case.name for word in chosen.words):
             continue
@@ -374,6 +602,17 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as place:
             row = run(case, Path(place), random.Random(case.name), chosen.kills or case.kills)
         print(" ", row, f"{time.monotonic() - began:.0f} s", flush=True)
+        rows.append([f"`{case.name}`" if "make" in case.name else case.name, *row.values()])
+    if not chosen.words and not chosen.kills:
+        tables.write("kills", table(rows))
+    if any(wrong or different for _, _, wrong, _, _, different in rows):
+        sys.exit("something was lost or half-written")
+
+
+def table(rows: list[list[object]]) -> str:
+    head = ["Command", "Kills", "Neither old nor new", "Files", "Run again", "Ended otherwise"]
+    lines = [head, ["---", *["--:"] * 5], *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 if __name__ == "__main__":
