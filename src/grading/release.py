@@ -82,18 +82,20 @@ def release(
         hidden_files = shutil.ignore_patterns(".*", "__pycache__", "*.ipynb")
         shutil.copytree(sources / name, course / "source" / name, ignore=hidden_files)
         nbformat.write(stripped(original, cell), course / "source" / name / f"{name}.ipynb")
-        generate(name, directory)
-        folder = course / "release" / name
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        leaks = [f"{path.name}: {leak}" for path in files for leak in leaking(path, original)]
-        if leaks:
-            shutil.rmtree(folder)
-            raise ReleaseError(f"{name} would give away: " + "; ".join(leaks[:5]))
-        check_points(name, directory, walls)
-        zips.append(course / "zips" / f"{name}.zip")
-        zips[-1].parent.mkdir(exist_ok=True)
-        pack(zips[-1], {path.relative_to(folder.parent): path for path in files}
-             | {Path(name, path.name): path for path in engine or []})  # fmt: skip
+        released = course / "release" / name
+        released.parent.mkdir(exist_ok=True)
+        with whole(released) as folder:  # so that nothing is there that is not checked
+            directory.release_directory = str(folder.parent)
+            generate(name, directory)
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
+            leaks = [f"{path.name}: {leak}" for path in files for leak in leaking(path, original)]
+            if leaks:
+                raise ReleaseError(f"{name} would give away: " + "; ".join(leaks[:5]))
+            check_points(name, directory, walls)
+            zips.append(course / "zips" / f"{name}.zip")
+            zips[-1].parent.mkdir(exist_ok=True)
+            pack(zips[-1], {path.relative_to(folder.parent): path for path in files}
+                 | {Path(name, path.name): path for path in engine or []})  # fmt: skip
     return zips
 
 
@@ -166,7 +168,7 @@ def strings(value: object) -> Iterator[str]:
 
 def template(name: str, directory: CourseDirectory) -> NotebookNode:
     """The students' version with the hidden tests, which are in the gradebook, back in place."""
-    path = Path(directory.root, "release", name, f"{name}.ipynb")
+    path = Path(directory.root, directory.release_directory, name, f"{name}.ipynb")
     notebook = nbformat.read(path, as_version=4)
     about = {"notebook": name, "assignment": name, "db_url": directory.db_url}
     return OverwriteCells().preprocess(notebook, {"nbgrader": about})[0]
@@ -176,7 +178,7 @@ def check_points(name: str, directory: CourseDirectory, walls: str) -> None:
     """Our solution must get all points that tests give, and an untouched copy none."""
     ours = template(name, directory)
     solved = nbformat.read(Path(directory.root, "source", name, f"{name}.ipynb"), as_version=4)
-    files = Path(directory.root, "release", name)
+    files = Path(directory.root, directory.release_directory, name)
     for notebook, wanted in ((solved, "all"), (ours, "none")):
         run_notebook(notebook, sandbox.USUAL, walls=walls, files=files)
         tests = [cell for cell in notebook.cells if utils.is_grade(cell)
