@@ -414,8 +414,7 @@ def marks(folder: Path) -> dict[str, str]:
             "SELECT student_id, name, auto_score, manual_score FROM grade"
             " JOIN submitted_notebook AS one ON one.id = grade.notebook_id"
             " JOIN submitted_assignment AS whole ON whole.id = one.assignment_id"
-            " JOIN grade_cell ON grade_cell.id = grade.cell_id"
-            " JOIN base_cell ON base_cell.id = grade_cell.id ORDER BY 1, 2"
+            " JOIN base_cell ON base_cell.id = grade.cell_id ORDER BY 1, 2"
         )
         return found | {f"points of {row[0]} for {row[1]}": str(row[2:]) for row in rows}
 
