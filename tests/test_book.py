@@ -55,7 +55,7 @@ def test_the_readme_gives_the_commands_of_the_makefile():
     for command in (
         "python -m pip install -r requirements.txt",
         "python -m pip install --no-deps --no-build-isolation -e .",
-        "jupyter-book build . --all -W -n --keep-going",
+        "python tests/website.py",
         "python -m pip install -r tests/requirements.txt",
         "pytest",
     ):

@@ -615,25 +615,6 @@ def test_a_failed_write_leaves_nothing(cache, mirrors, monkeypatch):
     assert contents(cache) == {}
 
 
-def test_other_processes_see_a_file_whole_or_not_at_all(tmp_path):
-    path, size, done = tmp_path / "file", 2**25, threading.Event()
-    seen = set()
-
-    def watch():
-        while not done.is_set():
-            if path.exists():
-                seen.add(path.stat().st_size)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    for byte in (b"1", b"2"):  # a new file, and one that another process has just written
-        datasets._write_atomically(path, byte * size)
-    done.set()
-    watcher.join()
-    assert seen <= {size}
-    assert contents(tmp_path) == {"file": b"2" * size}
-
-
 @pytest.mark.parametrize(
     ("offline", "download", "asks"),
     [

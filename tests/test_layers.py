@@ -8,7 +8,7 @@ import pytest
 import nnlab
 
 FLOORS = [
-    {"checks", "workers"},
+    {"checks", "files", "workers"},
     {"activations", "initializers", "losses", "normalisers", "optimizers", "datasets"},
     {"network", "theory"},
     {"training", "diagnostics", "sweeps"},

@@ -19,6 +19,7 @@ import pooch
 from numpy.typing import DTypeLike
 
 from nnlab import checks
+from nnlab.files import whole
 
 #: Where MNIST is downloaded from, in the order in which they are tried.
 MIRRORS = (
@@ -255,7 +256,9 @@ def download_mnist() -> Path:
         if _find(folder, name):
             _read(folder, name)
         else:
-            _write_atomically(folder / f"{name}.gz", _fetch(name))
+            data = _fetch(name)
+            with whole(folder / f"{name}.gz") as part:
+                part.write_bytes(data)
     return folder
 
 
@@ -495,14 +498,6 @@ def _fetch(name: str) -> bytes:
         advice = "Nothing was kept. Try again later, or from another network."
         raise DatasetError(name, f"SHA-256 {SHA256[name]}", ", ".join([*damaged, *failed]), advice)
     raise ConnectionError(f"No mirror delivered {name}: {'; '.join(failed)}")
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """Write a file that other processes see whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        part = Path(folder, path.name)
-        part.write_bytes(data)
-        part.replace(path)
 
 
 def _is_web_page(data: bytes) -> bool:
