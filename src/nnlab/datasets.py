@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pooch
 from numpy.typing import DTypeLike
 
 from nnlab import checks
@@ -438,7 +438,16 @@ def _cache_dir() -> Path:
     """Return the folder for downloads."""
     chosen = os.environ.get("NNLAB_CACHE_DIR")
     with _needs_home("NNLAB_CACHE_DIR"):
-        return Path(chosen or pooch.os_cache("nnlab")).expanduser().absolute()
+        return Path(chosen or _pooch().os_cache("nnlab")).expanduser().absolute()
+
+
+def _pooch() -> Any:
+    """Return the package that downloads; ``OSError`` where it does not work, as in a browser."""
+    try:
+        import pooch
+    except ImportError as error:
+        raise OSError(f"nothing can be downloaded here: {error}.") from error
+    return pooch
 
 
 @contextmanager
@@ -477,7 +486,7 @@ def _fetch(name: str) -> bytes:
     damaged, failed = [], []
     for mirror in MIRRORS:
         url, received = f"{mirror}{name}.gz", io.BytesIO()
-        download = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=TIMEOUT)
+        download = _pooch().HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=TIMEOUT)
         try:
             download(url, received, None)
         except OSError as error:  # what requests raises is an OSError

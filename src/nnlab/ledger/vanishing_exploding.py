@@ -5,8 +5,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
-from sklearn.datasets import load_digits
 
 from nnlab import activations, diagnostics, losses, theory
 from nnlab.checks import Floats
@@ -18,6 +16,8 @@ from nnlab.training import History, fit
 
 
 def _digits() -> tuple[Floats, np.ndarray]:
+    from sklearn.datasets import load_digits
+
     X, y = load_digits(return_X_y=True)
     X = (X - X.mean()) / X.std()
     chosen = np.random.default_rng(0).permutation(len(y))[:300]
@@ -210,6 +210,8 @@ def E3() -> Verdict:
     def chi(s: float) -> float:
         init = variance_scaling(s**2, "fan_in", "normal")
         return float(theory.predict((100,) * 21, "sigmoid", init).factor[5:15].prod() ** 0.1)
+
+    from scipy.optimize import brentq
 
     usual, critical = float(np.sqrt(chi(1.0))), brentq(lambda s: chi(s) - 1, 1, 30)
     verdict = "fails: sigmoid networks keep their gradients"
