@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: help book notebooks quizzes slides offline pdf epub check-epub site test units test-grading \
-	test-newest lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
+	test-newest test-networks lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ test-newest: ## Test with the newest versions that pyproject.toml allows, in an 
 	$(PYTHON) -m venv _build/newest
 	_build/newest/bin/python -m pip install --quiet --upgrade -e ".[book,test]"
 	COMPARE=asserts _build/newest/bin/pytest
+
+test-networks: .venv/test ## Test what holds for any network on thousands (10 minutes)
+	$(BIN)/python tests/robustness/networks.py
 
 lint: .venv/test ## Check style, format, types, spelling and the files for GitHub
 	$(BIN)/ruff check .
