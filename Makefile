@@ -59,7 +59,7 @@ test-newest: ## Test with the newest versions that pyproject.toml allows, in an 
 	_build/newest/bin/python -m pip install --quiet --upgrade -e ".[book,test]"
 	COMPARE=asserts _build/newest/bin/pytest
 
-test-networks: .venv/test ## Test what holds for any network on thousands (10 minutes)
+test-networks: .venv/test ## Test what holds for any network on thousands (4 minutes)
 	$(BIN)/python tests/robustness/networks.py
 
 lint: .venv/test ## Check style, format, types, spelling and the files for GitHub

@@ -66,6 +66,15 @@ def test_a_loss_beyond_the_largest_float_is_infinite_and_numpy_says_so(dtype):
             assert loss(Z, y) == np.inf
 
 
+@both_dtypes
+def test_logits_further_apart_than_any_float_are_as_far_apart_as_it(dtype):
+    largest = np.finfo(dtype).max
+    Z = np.array([[-largest, largest, -largest]])
+    value, dZ = losses.softmax_cross_entropy.value_and_gradient(Z, [0])
+    assert value == largest
+    assert dZ.tolist() == [[-1, 1, 0]]
+
+
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
 def test_logits_that_are_not_finite_classify_nothing(bad):
     Z = np.zeros((2, 3, 4))
