@@ -4,8 +4,10 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: help book notebooks quizzes offline pdf epub check-epub slides site test units \
-	test-grading test-oldest test-newest test-machines audit test-kills lint links \
-	outputs data assignments grade bench times dist serve lock push-notebooks clean
+	test-grading test-oldest test-newest test-machines audit test-kills test-networks \
+	lint links outputs data assignments grade bench times dist serve lock push-notebooks \
+	clean
+
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -68,6 +70,9 @@ audit: .venv/test ## Look up known vulnerabilities; write _build/sbom.json (need
 
 test-kills: .venv/test ## Kill what writes files at random moments; see tests/robustness (1 hour)
 	$(BIN)/python tests/robustness/kills.py
+
+test-networks: .venv/test ## Test what holds for any network on thousands (4 minutes)
+	$(BIN)/python tests/robustness/networks.py
 
 lint: .venv/test ## Check style, format, types, spelling and the files for GitHub
 	$(BIN)/ruff check .

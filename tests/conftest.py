@@ -32,6 +32,8 @@ LONGEST = (
 
 # The same examples in every run, and no failure for being slow.
 settings.register_profile("steady", derandomize=True, deadline=None)
+# Others in every run, and many more: for test_properties.py, which multiplies by a hundredth of it.
+settings.register_profile("thorough", deadline=None, max_examples=2000, database=None)
 settings.load_profile("steady")
 
 
