@@ -155,7 +155,9 @@ class Mirror(BaseHTTPRequestHandler):
         with suppress(OSError):  # nobody listens any more
             while behaviour == "endless":
                 self.wfile.write(bytes(2**16))
-            while behaviour == "dripping" and not self.server.stop.wait(0.1):
+            for _ in range(int(10 * SLOW) if behaviour == "dripping" else 0):
+                if self.server.stop.wait(0.1):
+                    break
                 self.wfile.write(b"0")
         if behaviour == "stalled":
             self.server.stop.wait(SLOW)

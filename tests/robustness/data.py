@@ -406,6 +406,7 @@ def answers(bomb: bytes) -> list[Row]:
                 outcomes[attempt(url)] += 1
             rows.append((what, len(replies), told(outcomes), "nothing"))
         server.shutdown()
+    small.fill(cache, small.FILES)
     missing = small.TRAIN_IMAGES  # large enough to stop in its midst
     for behaviour in ("silent", "stalled", "dripping", "endless"):
         with small.serve(behaviour) as server:
