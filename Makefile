@@ -5,9 +5,8 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: help book notebooks quizzes offline pdf epub check-epub slides site test units \
 	test-grading test-oldest test-newest test-machines audit test-kills test-networks \
-	lint links outputs data assignments grade bench times dist serve lock push-notebooks \
-	clean
-
+	test-data lint links outputs data assignments grade bench times dist serve lock \
+	push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -73,6 +72,9 @@ test-kills: .venv/test ## Kill what writes files at random moments; see tests/ro
 
 test-networks: .venv/test ## Test what holds for any network on thousands (4 minutes)
 	$(BIN)/python tests/robustness/networks.py
+
+test-data: .venv/test ## Damage data files, kill downloads and fill disks, on Linux (10 minutes)
+	$(BIN)/python tests/robustness/data.py
 
 lint: .venv/test ## Check style, format, types, spelling and the files for GitHub
 	$(BIN)/ruff check .
