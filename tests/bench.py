@@ -33,6 +33,7 @@ import numpy as np
 
 import nnlab
 from nnlab.datasets import xor
+from nnlab.files import whole
 from nnlab.network import MLP
 from nnlab.optimizers import SGD, Adam
 from nnlab.training import fit
@@ -556,7 +557,8 @@ def main():
         print(line, flush=True)
         lines.append(line)
     if not quick:
-        FILE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+        with whole(FILE) as part:
+            part.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 import os
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import isolation
 import kernels
 import npm
 import pytest
@@ -13,6 +15,8 @@ from nbval.plugin import IPyNbCell
 from nnlab.workers import usable_cores
 
 kernels.settle()
+_folder = TemporaryDirectory(ignore_cleanup_errors=True)
+isolation.forbid(Path(_folder.name))
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 NOT_COMPARED = "not compared"
@@ -30,6 +34,8 @@ LONGEST = (
 
 # The same examples in every run, and no failure for being slow.
 settings.register_profile("steady", derandomize=True, deadline=None)
+# Others in every run, and many more: for test_properties.py, which multiplies by a hundredth of it.
+settings.register_profile("thorough", deadline=None, max_examples=2000, database=None)
 settings.load_profile("steady")
 
 
@@ -65,8 +71,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             cell.user_properties.append((NOT_COMPARED, cell.path.name))
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail if anything has asked for the network, even where the error was caught."""
+    if isolation.attempts() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which chapters were run but not compared, and whether live pages were not run."""
+    """Say what asked for the network, what was not compared, and whether live pages ran."""
+    if attempts := isolation.attempts():
+        terminalreporter.section("asked for the network", red=True)
+        terminalreporter.write_line("\n".join(attempts))
     reports = [report for found in terminalreporter.stats.values() for report in found]
     properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
     if chapters := sorted({name for key, name in properties if key == NOT_COMPARED}):

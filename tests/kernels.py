@@ -38,7 +38,8 @@ def settle() -> None:
     os.environ["IPYTHONDIR"] = str(folder)
     os.environ["MATPLOTLIBRC"] = str(folder / "matplotlibrc")
     # Two threads for small products wait for each other where a core is busy: ten times slower.
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    # tests/robustness/versions.py sets BLAS_THREADS, to see whether outputs stay the same.
+    os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("BLAS_THREADS", "1")
     os.environ["NNLAB_OFFLINE"] = "1"
     os.environ["TQDM_DISABLE"] = "1"  # progress bars are for readers, not for saved pages
     if data := os.environ.get("NNLAB_DATA_DIR"):

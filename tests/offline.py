@@ -13,12 +13,14 @@ from pathlib import Path
 import live_files
 import npm
 
+from nnlab.files import whole
+
 BUILD = Path(__file__).parent.parent / "_build"
 
 
 def pack(site: Path, file: Path) -> None:
     """Write ``site`` to a zip file, as the folder `nnlab`."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with whole(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(site.rglob("*")):
             if path.is_file() and path.suffix != ".map":
                 archive.write(path, Path("nnlab", path.relative_to(site)))

@@ -18,6 +18,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
 from nnlab.datasets import mnist_is_local
+from nnlab.files import whole
 
 BOOK = Path(__file__).parent.parent / "book"
 
@@ -90,10 +91,12 @@ def save(path: Path) -> None:
     """Run the chapter at ``path`` and write it again, with its outputs and its pictures."""
     nb = nbformat.read(path, as_version=4)
     run(nb, path.parent)
-    path.write_text(tidy(nb), encoding="utf-8", newline="\n")
+    with whole(path) as part:
+        part.write_text(tidy(nb), encoding="utf-8", newline="\n")
     for name, picture in pictures(nb).items():
         (path.parent / name).parent.mkdir(exist_ok=True)
-        (path.parent / name).write_bytes(picture)
+        with whole(path.parent / name) as part:
+            part.write_bytes(picture)
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ from offline import BUILD
 from playwright.sync_api import Browser, Playwright, sync_playwright
 from pypdf import PdfReader
 
+from nnlab.files import whole
+
 # Makes the article of a page ready for a document that holds others, too.
 TAKE = """name => {
   const article = document.querySelector('article.bd-article');
@@ -125,7 +127,8 @@ def main() -> None:
         browser = launch(playwright)
         if browser is None:
             sys.exit("There is no Chromium: install it, or say in CHROMIUM where it is.")
-        save(browser, BUILD / "html", file)
+        with whole(file) as part:
+            save(browser, BUILD / "html", part)
         browser.close()
     print(f"{file}, {len(PdfReader(file).pages)} pages")
 

@@ -3,10 +3,8 @@
 import base64
 import os
 import re
-import shutil
 import subprocess
 import sys
-import sysconfig
 from functools import cache
 from importlib.metadata import requires
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import bs4
 import nbformat
 import pytest
+import website
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from nbformat import NotebookNode
@@ -40,10 +39,9 @@ def source(chapter: str) -> NotebookNode:
 def copies() -> Path:
     """The folder of the run copies, made as `make notebooks` makes them."""
     built()  # whose pages are read once for both
-    command = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))
-    strict = ["-W", "-n", "--keep-going"]
-    build(ROOT, [command, "build", ".", *strict, "--builder=custom", "--custom-builder=notebooks"])
-    return ROOT / "_build" / "notebooks"
+    done = website.build("notebooks", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout[-3000:]
+    return website.BUILD / "notebooks"
 
 
 def build(folder: Path, command: list[str]) -> str:

@@ -160,7 +160,7 @@ sweep(partial(mark, log={str(log)!r}), {{"x": range(8)}}, seeds=1, workers=1,
 
 def test_a_run_that_is_cut_off_while_it_is_written_is_not_kept(tmp_path, monkeypatch):
     def full(row, file):
-        file.write(b"half")
+        file.write_bytes(b"half")
         raise OSError("no space left")
 
     monkeypatch.setattr(joblib, "dump", full)

@@ -1,9 +1,16 @@
-"""The built site, for the tests that look at it."""
+"""The built site: `make book`, and for the tests that look at it.
 
+Everything is built aside and moved when it is whole, so that nothing takes a build that was stopped
+for a site. `notebooks` or `epub` on the command line builds those.
+"""
+
+import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 import threading
 import time
@@ -13,11 +20,13 @@ from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from filelock import FileLock
+from nnlab.files import whole
 
 ROOT = Path(__file__).parent.parent
-SITE = ROOT / "_build" / "html"
-MARK = ROOT / "_build" / "without_warnings"  # as old as the start of the last build without any
+BUILD = ROOT / "_build"
+SITE = BUILD / "html"
+ASIDE = BUILD / "aside"
+MARK = BUILD / "without_warnings"  # as old as the start of the build that made the site
 
 
 def sources() -> list[Path]:
@@ -37,29 +46,56 @@ def built() -> Path:
 @cache  # a build that fails, too: every test that needs the site would repeat it
 def _build() -> str:
     """Build the site if it is old; return what went wrong, or nothing."""
-    MARK.parent.mkdir(exist_ok=True)
-    with FileLock(MARK.with_suffix(".lock")):  # tests run side by side
+    from filelock import FileLock  # only tests run side by side
+
+    BUILD.mkdir(exist_ok=True)
+    with FileLock(MARK.with_suffix(".lock")):
         newest = max(path.stat().st_mtime for path in sources())
-        if SITE.exists() and MARK.exists() and MARK.stat().st_mtime >= newest:
+        if MARK.exists() and MARK.stat().st_mtime >= newest and MARK.read_text() == marks():
             return ""
-        start = time.time()
-        shutil.rmtree(SITE, ignore_errors=True)  # or pages that are gone would be tested, too
-        command = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))
-        if command is None:
-            return "jupyter-book is not installed in this environment"
-        build = subprocess.run(
-            [command, "build", ".", "--all", "-W", "-n", "--keep-going"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-        )
-        if build.returncode:
-            return build.stdout[-5000:]
-        MARK.touch()
-        os.utime(MARK, (start, start))
-        return ""
+        done = build("html", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.stdout[-5000:] if done.returncode else ""
+
+
+def marks() -> str:
+    """What the site's files look like, whoever has changed them, and the addresses in them."""
+    looks = [
+        (path.as_posix(), stat.st_size, stat.st_mtime_ns)
+        for path in sorted(SITE.rglob("*"))
+        if (stat := path.stat())
+    ]
+    addresses = [os.environ.get(name, "") for name in ("SITE_URL", "REPOSITORY_URL")]
+    return hashlib.sha256(json.dumps([looks, addresses]).encode()).hexdigest()
+
+
+def build(kind: str, **how) -> subprocess.CompletedProcess:
+    """Build the html, the notebooks or the epub into _build; a warning is an error."""
+    command = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))
+    if command is None:
+        raise FileNotFoundError("jupyter-book is not installed in this environment")
+    options = ["-W", "-n", "--keep-going", "--path-output", str(ASIDE)]
+    made, target = ASIDE / "_build" / kind, BUILD / kind
+    if kind == "html":
+        shutil.rmtree(ASIDE, ignore_errors=True)  # with what was read for a build that was stopped
+        options.append("--all")
+    else:
+        shutil.rmtree(made, ignore_errors=True)  # or what is gone would stay
+        options += ["--builder", "custom", "--custom-builder", kind]
+    start = time.time()
+    done = subprocess.run(
+        [command, "build", ".", *options], cwd=ROOT, encoding="utf-8", errors="replace", **how
+    )
+    if done.returncode:
+        return done
+    if kind == "epub":
+        made, target = made / "nnlab.epub", BUILD / "nnlab.epub"
+    with whole(target) as part:
+        made.replace(part)
+    if kind == "html":
+        with whole(MARK) as part:
+            part.write_text(marks())
+            os.utime(part, (start, start))
+    return done
 
 
 @contextmanager
@@ -86,3 +122,7 @@ def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+if __name__ == "__main__":
+    sys.exit(build(*sys.argv[1:] or ["html"]).returncode)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+from nnlab.files import whole
 from text2qti.config import Config
 from text2qti.qti import QTI
 from text2qti.quiz import Quiz
@@ -64,8 +65,10 @@ def main(folder: Path = ROOT / "_build" / "quizzes") -> None:
         except QuizError as error:
             sys.exit(str(error))
         gift_file = folder / f"{path.stem}.gift"
-        gift_file.write_text(gift(path.stem, found), encoding="utf-8", newline="\n")
-        qti(path.stem, found).save(folder / f"{path.stem}.zip")
+        with whole(gift_file) as part:
+            part.write_text(gift(path.stem, found), encoding="utf-8", newline="\n")
+        with whole(folder / f"{path.stem}.zip") as part:
+            qti(path.stem, found).save(part)
         print(f"{gift_file}, and {path.stem}.zip for QTI: {len(found)} questions")
 
 

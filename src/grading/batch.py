@@ -16,6 +16,7 @@ from nbgrader.preprocessors import GetGrades, SaveAutoGrades
 from tqdm import tqdm
 
 from grading import feedback, release, sandbox, submissions
+from nnlab.files import whole
 from nnlab.workers import usable_cores
 
 GRADED, IN_PART, NOT = "graded", "graded in part", "not graded"
@@ -163,8 +164,8 @@ def save(
     SaveAutoGrades().preprocess(notebook, about(one.student, one.assignment, directory))
     path = Path(directory.root, "autograded", one.student, one.assignment, one.file)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    nbformat.write(notebook, path)
+    with whole(path) as part:
+        nbformat.write(notebook, part)
     return Row(
         one.student, one.assignment, IN_PART if notebook.metadata.stopped else GRADED, why=why
     )
@@ -190,8 +191,10 @@ def finish(rows: Sequence[Row], directory: CourseDirectory) -> list[Row]:
                         waiting[-1][grade.name] = grade.max_score
                 row.score, row.max_score = f"{entry.score:g}", f"{entry.max_score:g}"
                 row.by_hand = f"{sum(waiting[-1].values()):g}"
-    path = Path(directory.root, "grades.csv")
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with (
+        whole(Path(directory.root, "grades.csv")) as part,
+        part.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, [field.name for field in fields(Row)])
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
@@ -217,7 +220,8 @@ def give_back(row: Row, by_hand: dict[str, float], directory: CourseDirectory) -
         html = feedback.page(name, row.student, notebook, released, by_hand)
     place = Path(directory.root, "feedback", row.student, name, f"{name}.html")
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(html, encoding="utf-8")
+    with whole(place) as part:
+        part.write_text(html, encoding="utf-8")
 
 
 def refresh(course: Path) -> list[Row]:

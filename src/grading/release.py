@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 from nbgrader import utils
+from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import OverwriteCells
@@ -21,6 +22,7 @@ from tqdm import tqdm
 from traitlets.log import get_logger
 
 from grading import sandbox
+from nnlab.files import whole
 
 REPOSITORY = Path(__file__).parents[2]
 EDGE = re.compile("(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
@@ -34,6 +36,10 @@ class ReleaseError(ValueError):
 def course_directory(course: Path) -> CourseDirectory:
     """nbgrader's view of a course's folder."""
     course.mkdir(mode=0o700, parents=True, exist_ok=True)
+    gradebook = course / "gradebook.db"
+    if not gradebook.exists():  # nbgrader takes one that has only some tables for a whole one
+        with whole(gradebook) as part:
+            Gradebook(f"sqlite:///{part.absolute()}").close()
     return CourseDirectory(root=str(course.absolute()))
 
 
@@ -76,18 +82,20 @@ def release(
         hidden_files = shutil.ignore_patterns(".*", "__pycache__", "*.ipynb")
         shutil.copytree(sources / name, course / "source" / name, ignore=hidden_files)
         nbformat.write(stripped(original, cell), course / "source" / name / f"{name}.ipynb")
-        generate(name, directory)
-        folder = course / "release" / name
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        leaks = [f"{path.name}: {leak}" for path in files for leak in leaking(path, original)]
-        if leaks:
-            shutil.rmtree(folder)
-            raise ReleaseError(f"{name} would give away: " + "; ".join(leaks[:5]))
-        check_points(name, directory, walls)
-        zips.append(course / "zips" / f"{name}.zip")
-        zips[-1].parent.mkdir(exist_ok=True)
-        pack(zips[-1], {path.relative_to(folder.parent): path for path in files}
-             | {Path(name, path.name): path for path in engine or []})  # fmt: skip
+        released = course / "release" / name
+        released.parent.mkdir(exist_ok=True)
+        with whole(released) as folder:  # so that nothing is there that is not checked
+            directory.release_directory = str(folder.parent)
+            generate(name, directory)
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
+            leaks = [f"{path.name}: {leak}" for path in files for leak in leaking(path, original)]
+            if leaks:
+                raise ReleaseError(f"{name} would give away: " + "; ".join(leaks[:5]))
+            check_points(name, directory, walls)
+            zips.append(course / "zips" / f"{name}.zip")
+            zips[-1].parent.mkdir(exist_ok=True)
+            pack(zips[-1], {path.relative_to(folder.parent): path for path in files}
+                 | {Path(name, path.name): path for path in engine or []})  # fmt: skip
     return zips
 
 
@@ -160,7 +168,7 @@ def strings(value: object) -> Iterator[str]:
 
 def template(name: str, directory: CourseDirectory) -> NotebookNode:
     """The students' version with the hidden tests, which are in the gradebook, back in place."""
-    path = Path(directory.root, "release", name, f"{name}.ipynb")
+    path = Path(directory.root, directory.release_directory, name, f"{name}.ipynb")
     notebook = nbformat.read(path, as_version=4)
     about = {"notebook": name, "assignment": name, "db_url": directory.db_url}
     return OverwriteCells().preprocess(notebook, {"nbgrader": about})[0]
@@ -170,7 +178,7 @@ def check_points(name: str, directory: CourseDirectory, walls: str) -> None:
     """Our solution must get all points that tests give, and an untouched copy none."""
     ours = template(name, directory)
     solved = nbformat.read(Path(directory.root, "source", name, f"{name}.ipynb"), as_version=4)
-    files = Path(directory.root, "release", name)
+    files = Path(directory.root, directory.release_directory, name)
     for notebook, wanted in ((solved, "all"), (ours, "none")):
         run_notebook(notebook, sandbox.USUAL, walls=walls, files=files)
         tests = [cell for cell in notebook.cells if utils.is_grade(cell)
@@ -213,7 +221,7 @@ def run_notebook(notebook: NotebookNode, limits: sandbox.Limits, **how: object) 
 
 def pack(path: Path, files: dict[Path, Path]) -> None:
     """Zip files; the same files give the same bytes."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with whole(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, file in sorted(files.items()):
             archive.writestr(zipfile.ZipInfo(name.as_posix()), file.read_bytes())
 

@@ -8,7 +8,6 @@ alone, so the numbers are the same whoever runs it.
 import inspect
 import itertools
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from functools import partial
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnlab import checks
+from nnlab.files import whole
 from nnlab.progress import bar
 from nnlab.workers import one_blas_thread, usable_cores
 
@@ -191,8 +191,6 @@ def _run_once(run: Run, setting: Row, file: Path | None) -> Row:
         raise ValueError(f"run must not return a result named as its setting: {sorted(shared)}")
     row = {**setting, **result}
     if file is not None:
-        # Whole or not at all: a file that is renamed when it is finished.
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
+        with whole(file) as part:
             joblib.dump(row, part)
-        Path(part.name).replace(file)
     return row

@@ -340,6 +340,8 @@ def fit(
     if X.ndim != 2:
         raise ValueError(f"X must be (n, {net.sizes[0]}) to be trained on; got shape {X.shape}")
     y = loss.check((len(X), net.sizes[-1]), y)
+    if not loss.is_classifier:
+        y = checks.finite("y", checks.array("y", y, net.dtype))
     epochs = checks.positive_int("epochs", epochs)
     n = len(X)
     full_batch = batch_size is None
@@ -373,7 +375,7 @@ def fit(
     crew = Crew(min(workers, len(parts)))
     with bar(steps * len(parts), progress) as advance, limit, crew:
         job = _Job(
-            *(X, y if loss.is_classifier else y.astype(net.dtype), loss, optimizer, epochs),
+            *(X, y, loss, optimizer, epochs),
             batch_size=None if full_batch else batch_size,
             rng=rng,
             test=test,

@@ -97,9 +97,12 @@ def test_an_assignment_that_is_not_in_order_is_refused(tmp_path, spoil, message)
 
 def test_a_solution_beside_the_notebook_is_refused(tmp_path):
     sources = sample.write_sources(tmp_path / "sources")
+    release.release(sources, tmp_path / "course")
+    before = list((tmp_path / "course" / "release").rglob("*"))
     (sources / NAME / "helpers.py").write_text("def mean(values):\n    total = sum(values)\n")
     with pytest.raises(release.ReleaseError, match=r"helpers.py: total = sum\(values\)"):
         release.release(sources, tmp_path / "course")
+    assert list((tmp_path / "course" / "release").rglob("*")) == before  # nor half of it
 
 
 def test_outputs_are_left_out(tmp_path):

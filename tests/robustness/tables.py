@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from nnlab.files import whole
+
 PAGE = Path(__file__).with_name("README.md")
 
 
@@ -14,4 +16,5 @@ def write(name: str, text: str) -> None:
         raise ValueError(f"{PAGE} has no section {name}: add the lines {begin.strip()} and {end}")
     body = f"{begin}{text.strip()}\n{end}"
     section = re.escape(begin) + ".*?" + re.escape(end)
-    PAGE.write_text(re.sub(section, lambda _: body, page, flags=re.S), encoding="utf-8")
+    with whole(PAGE) as part:
+        part.write_text(re.sub(section, lambda _: body, page, flags=re.S), encoding="utf-8")
