@@ -581,7 +581,8 @@ CASES = [
          check=gradebook),
     Case("make .venv/book", environment, SET_UP, set_up, 16, spread=1, environment=OWN_WHEEL),
     Case("a sweep", sweep, ["{bin}/python", "job.py"], each("runs"), 24),
-    Case("a package from npm", package, ["{bin}/python", "job.py"], each(f"cache/{PACKAGE_FILE}"), 50, spread=0.3),
+    Case("a package from npm", package, ["{bin}/python", "job.py"], each(f"cache/{PACKAGE_FILE}"),
+         50, spread=0.3),
     Case("this page", results, ["{bin}/python", "job.py"], each("README.md"), 100),
 ]  # fmt: skip
 
