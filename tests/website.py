@@ -94,4 +94,6 @@ def build(kind: str, **how) -> subprocess.CompletedProcess:
 
 
 if __name__ == "__main__":
-    sys.exit(build(*sys.argv[1:] or ["html"]).returncode)
+    if status := build(*sys.argv[1:] or ["html"]).returncode:
+        sys.exit(status)
+    print(f"It was moved to {BUILD}.")
