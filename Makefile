@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: help book notebooks quizzes slides offline pdf epub check-epub site test units test-grading \
-	test-newest lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
+	mutants test-newest lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,11 @@ units: .venv/test ## Test the engine and the chapters only
 
 test-grading: .venv/test ## Test the grading, on Linux: hostile submissions, leaks (1 minute)
 	$(BIN)/pytest --numprocesses 2 tests/grading
+
+# MODULE=losses,theory tries these only; SAMPLE=200 tries so many places of each module.
+mutants: .venv/test ## Put small faults into the engine, one at a time: do the tests notice? (1 hour)
+	$(BIN)/uv run --quiet --no-project --with cosmic-ray==8.4.6 --with coverage==7.17.3 \
+		python tests/robustness/mutants.py
 
 test-newest: ## Test with the newest versions that pyproject.toml allows, in an environment apart
 	$(PYTHON) -m venv _build/newest
