@@ -20,6 +20,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -79,29 +80,42 @@ def places(source: str) -> dict[tuple, list[tuple[str, int]]]:
     return sites
 
 
+def compiles(code: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(code, "mutant", "exec")
+        except SyntaxError:
+            return False
+    return True
+
+
 def mutants(module: str) -> tuple[list[dict], int]:
     """A sample of the module's sites with one mutant each, and how many sites there are."""
     source = (ROOT / PACKAGE / f"{module}.py").read_text(encoding="utf-8")
     sites = places(source)
     rng = random.Random(f"{module} 0")
-    keys = sorted(sites)
-    chosen = [(key, rng.choice(sites[key])) for key in rng.sample(keys, len(keys))][:SAMPLE]
     found = []
-    for (_, line, _), (name, occurrence) in chosen:
+    for place in rng.sample(sorted(sites), len(sites)):
+        name, occurrence = rng.choice(sites[place])
         code = mutate_code(source, get_operator(name)(), occurrence)
+        if not compiles(code):  # such as a `**` of arguments made a `+`
+            continue
         changed = zip(source.splitlines(), code.splitlines(), strict=False)
         before, after = next(((a, b) for a, b in changed if a != b), ("", ""))
         found.append(
             {
                 "module": module,
-                "line": line,
+                "line": place[1],
                 "before": before.strip(),
                 "after": after.strip(),
                 "key": hashlib.sha256(f"{source}{code}".encode()).hexdigest(),
                 "code": code,
             }
         )
-    return found, len(keys)
+        if len(found) == SAMPLE:
+            break
+    return found, len(sites)
 
 
 # ---------------------------------------------------------------------------- processes
@@ -336,10 +350,11 @@ def report(samples: dict[str, tuple[list[dict], int]], known: dict[str, str]) ->
     slow = sum(known[mutant["key"]] == "too slow" for mutant in all_tried)
     share = killed / max(len(all_tried), 1)
     text = f"""\
-Cosmic Ray can change the engine at {all_places:,} places; strings it leaves alone. At {len(all_tried):,} of them,
-drawn at random with a fixed seed, one change each was tried. The unit tests killed {killed:,},
-{100 * share:.1f} %, {slow} of these by running into the time limit. A mutant meets the tests that run
-its statement, the quickest {SECONDS} s of them; what is left of the suite may kill more.
+Cosmic Ray can change the engine at {all_places:,} places; strings it leaves alone. One change each
+was tried at {len(all_tried):,} of them, drawn at random with a fixed seed, at most {SAMPLE} a module.
+The unit tests killed {killed:,}, {100 * share:.1f} %; {slow} of these ran into the time limit. A mutant
+meets the tests that run its statement, the quickest {SECONDS} s of them; the rest of the suite may
+kill more.
 
 | module | places | tried | killed | survived | why |
 |---|--:|--:|--:|--:|---|
