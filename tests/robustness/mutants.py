@@ -10,6 +10,7 @@ What is killed stays so while its module stays as it is: a second run tries the 
 
 import ast
 import contextlib
+import difflib
 import hashlib
 import json
 import os
@@ -101,14 +102,16 @@ def mutants(module: str) -> tuple[list[dict], int]:
         code = mutate_code(source, get_operator(name)(), occurrence)
         if not compiles(code):  # such as a `**` of arguments made a `+`
             continue
-        changed = zip(source.splitlines(), code.splitlines(), strict=False)
-        before, after = next(((a, b) for a, b in changed if a != b), ("", ""))
+        diff = [*difflib.unified_diff(source.splitlines(), code.splitlines(), n=0, lineterm="")][2:]
+        before, after = (
+            " ".join(line[1:].strip() for line in diff if line.startswith(sign)) for sign in "-+"
+        )
         found.append(
             {
                 "module": module,
                 "line": place[1],
-                "before": before.strip(),
-                "after": after.strip(),
+                "before": before,
+                "after": after,
                 "key": hashlib.sha256(f"{source}{code}".encode()).hexdigest(),
                 "code": code,
             }
@@ -351,10 +354,10 @@ def report(samples: dict[str, tuple[list[dict], int]], known: dict[str, str]) ->
     share = killed / max(len(all_tried), 1)
     text = f"""\
 Cosmic Ray can change the engine at {all_places:,} places; strings it leaves alone. One change each
-was tried at {len(all_tried):,} of them, drawn at random with a fixed seed, at most {SAMPLE} a module.
-The unit tests killed {killed:,}, {100 * share:.1f} %; {slow} of these ran into the time limit. A mutant
-meets the tests that run its statement, the quickest {SECONDS} s of them; the rest of the suite may
-kill more.
+was tried at {len(all_tried):,} of them, drawn at random with a fixed seed, at most {SAMPLE} a
+module. The unit tests killed {killed:,}, {100 * share:.1f} %; {slow} of these ran into the time
+limit. A mutant meets the tests that run its statement, the quickest {SECONDS} s of them; the rest
+of the suite may kill more.
 
 | module | places | tried | killed | survived | why |
 |---|--:|--:|--:|--:|---|
