@@ -11,6 +11,7 @@ What is killed stays so while its module stays as it is: a second run tries the 
 import ast
 import contextlib
 import difflib
+import gc
 import hashlib
 import json
 import os
@@ -382,6 +383,7 @@ def main() -> int:
     known = known_results()
     if "--report" not in sys.argv:
         load_libraries()
+        gc.freeze()  # What is here already, no fork needs to look through.
         # Module by module in turns, so that a run cut short has tried as many of each.
         order = [found[i] for i in range(SAMPLE) for found, _ in samples.values() if i < len(found)]
         try_all(order, known)
