@@ -327,7 +327,7 @@ def try_all(found: list[dict], known: dict) -> None:
 
             yield prepare, lambda nodes=nodes: run_tests(nodes), finished
 
-    side_by_side(jobs(), limit=30 + 4 * SECONDS)
+    side_by_side(jobs(), limit=10 + 2 * SECONDS)
 
 
 def known_results() -> dict[str, str]:
