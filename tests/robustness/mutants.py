@@ -265,7 +265,7 @@ def seen_by_tests() -> tuple[dict, dict]:
         seconds |= seen["seconds"]
         for module, found in seen["lines"].items():
             for line, tests in found.items():
-                lines.setdefault(module, {}).setdefault(int(line), set()).update(set(tests) - {""})
+                lines.setdefault(module, {}).setdefault(int(line), set()).update(tests)
     return seconds, lines
 
 
@@ -286,7 +286,10 @@ def tests_of(mutant: dict, source: str, seconds: dict, lines: dict) -> list[str]
     """The tests that come by, the quickest first, up to ``SECONDS`` of them."""
     seen = lines[mutant["module"]]
     nodes = set().union(*(seen.get(line, ()) for line in statement(source, mutant["line"])))
-    nodes = nodes or set().union(*seen.values())  # What runs when the module is imported.
+    if "" in nodes:  # It runs when the module is imported: whoever uses the module may see it.
+        own = (f"{PACKAGE}/{mutant['module']}.py", f"tests/test_{mutant['module']}.py")
+        nodes |= {node for node in seconds if node.startswith((*own, "tests/test_objects.py"))}
+    nodes -= {""}
     chosen, total = [], 0.0
     for node in sorted(nodes, key=lambda node: (seconds[node], node)):
         total += seconds[node]
