@@ -3,8 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: help book notebooks quizzes slides offline pdf epub check-epub site test units test-grading \
-	test-kills test-newest lint links outputs data assignments grade bench times dist serve lock push-notebooks clean
+.PHONY: help book notebooks quizzes offline pdf epub check-epub slides site test units \
+	test-grading test-oldest test-newest test-machines audit test-kills test-networks \
+	test-data mutants lint links outputs data assignments grade bench times dist serve \
+	lock push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -53,13 +55,31 @@ units: .venv/test ## Test the engine and the chapters only
 test-grading: .venv/test ## Test the grading, on Linux: hostile submissions, leaks (1 minute)
 	$(BIN)/pytest --numprocesses 2 tests/grading
 
+test-oldest: .venv/test ## Test with the oldest versions that pyproject.toml allows
+	$(BIN)/python tests/robustness/versions.py oldest
+
+test-newest: .venv/test ## Test with the newest versions that pyproject.toml allows
+	$(BIN)/python tests/robustness/versions.py newest
+
+test-machines: .venv/test ## Run the chapters as on older processors, with more threads
+	$(BIN)/python tests/robustness/versions.py machines
+
+audit: .venv/test ## Look up known vulnerabilities; write _build/sbom.json (needs a network)
+	$(BIN)/python tests/robustness/audit.py
+
 test-kills: .venv/test ## Kill what writes files at random moments; see tests/robustness (1 hour)
 	$(BIN)/python tests/robustness/kills.py
 
-test-newest: ## Test with the newest versions that pyproject.toml allows, in an environment apart
-	$(PYTHON) -m venv _build/newest
-	_build/newest/bin/python -m pip install --quiet --upgrade -e ".[book,test]"
-	COMPARE=asserts _build/newest/bin/pytest
+test-networks: .venv/test ## Test what holds for any network on thousands (4 minutes)
+	$(BIN)/python tests/robustness/networks.py
+
+test-data: .venv/test ## Damage data files, kill downloads and fill disks, on Linux (10 minutes)
+	$(BIN)/python tests/robustness/data.py
+
+# MODULE=losses,theory tries these only; SAMPLE=200 tries so many places of each module.
+mutants: .venv/test ## Put small faults into the engine, one at a time: do the tests notice? (1 hour)
+	$(BIN)/uv run --quiet --no-project --with cosmic-ray==8.4.6 --with coverage==7.17.3 \
+		python tests/robustness/mutants.py
 
 lint: .venv/test ## Check style, format, types, spelling and the files for GitHub
 	$(BIN)/ruff check .

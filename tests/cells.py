@@ -18,6 +18,9 @@ def names(source: str) -> tuple[set[str], set[str]]:
     >>> read, own = names("x = a\\nfor i in x:\\n    y += i\\nf = lambda u: u + k")
     >>> sorted(read), sorted(own)
     (['a', 'k', 'y'], ['f', 'i', 'x', 'y'])
+    >>> read, own = names("x = [u for u in a]\\ny = {u: v for u, v in b}\\nz = {u for u in c}")
+    >>> sorted(read), sorted(own)
+    (['a', 'b', 'c'], ['x', 'y', 'z'])
     """
     read: set[str] = set()
     own: set[str] = set()
@@ -30,7 +33,7 @@ def _follow(statements: list[ast.stmt], read: set[str], own: set[str]) -> None:
     for statement in statements:
         bodies = [getattr(statement, part, []) for part in ("body", "orelse", "finalbody")]
         if isinstance(statement, ast.FunctionDef | ast.ClassDef) or not any(bodies):
-            used, made = _symbols(ast.unparse(statement))
+            used, made = _symbols(statement)
             if isinstance(statement, ast.AugAssign):
                 used |= made
             read |= used - own
@@ -44,15 +47,30 @@ def _follow(statements: list[ast.stmt], read: set[str], own: set[str]) -> None:
         targets = [getattr(statement, "target", None)]
         targets += [item.optional_vars for item in getattr(statement, "items", [])]
         for head in filter(None, heads):
-            read |= _symbols(ast.unparse(head))[0] - own
+            read |= _symbols(head)[0] - own
         for target in filter(None, targets):
             own |= {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
         for body in bodies:
             _follow(body, read, own)
 
 
-def _symbols(source: str) -> tuple[set[str], set[str]]:
-    """The global names that one statement uses, and those that it sets."""
+class _Generators(ast.NodeTransformer):
+    """Makes comprehensions generators, which have a scope: others have none from Python 3.12 on."""
+
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> ast.GeneratorExp:
+        self.generic_visit(node)
+        return ast.GeneratorExp(node.elt, node.generators)
+
+    visit_SetComp = visit_ListComp
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.GeneratorExp:
+        self.generic_visit(node)
+        return ast.GeneratorExp(ast.Tuple([node.key, node.value], ast.Load()), node.generators)
+
+
+def _symbols(node: ast.AST) -> tuple[set[str], set[str]]:
+    """The global names that one statement or expression uses, and those that it sets."""
+    source = ast.unparse(_Generators().visit(node))
     used: set[str] = set()
     made: set[str] = set()
     tables = [symtable.symtable(source, "cell", "exec")]

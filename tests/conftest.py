@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import isolation
 import kernels
-import network
 import pytest
 from hypothesis import settings
 from nbval.plugin import IPyNbCell
@@ -15,7 +15,7 @@ from nnlab.workers import usable_cores
 
 kernels.settle()
 _folder = TemporaryDirectory(ignore_cleanup_errors=True)
-network.forbid(Path(_folder.name))
+isolation.forbid(Path(_folder.name))
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 NOT_COMPARED = "not compared"
@@ -32,6 +32,8 @@ LONGEST = (
 
 # The same examples in every run, and no failure for being slow.
 settings.register_profile("steady", derandomize=True, deadline=None)
+# Others in every run, and many more: for test_properties.py, which multiplies by a hundredth of it.
+settings.register_profile("thorough", deadline=None, max_examples=2000, database=None)
 settings.load_profile("steady")
 
 
@@ -69,13 +71,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail if anything has asked for the network, even where the error was caught."""
-    if network.attempts() and session.exitstatus == pytest.ExitCode.OK:
+    if isolation.attempts() and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what asked for the network, and which chapters were run but not compared."""
-    if attempts := network.attempts():
+    if attempts := isolation.attempts():
         terminalreporter.section("asked for the network", red=True)
         terminalreporter.write_line("\n".join(attempts))
     reports = [report for found in terminalreporter.stats.values() for report in found]

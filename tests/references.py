@@ -4,7 +4,7 @@ Nothing here is shared with the engine, and every gradient comes from automatic 
 """
 
 import tracemalloc
-from functools import cache, partial
+from functools import partial
 from itertools import pairwise
 
 import jax
@@ -62,7 +62,6 @@ def logits(theta, sizes, activation, X, norm_axis=None, alpha=None):
         A = ACTIVATIONS[activation](H)
 
 
-@cache
 def value_and_grad(sizes, activation, loss, norm_axis=None, alpha=None):
     """A function (theta, X, y) → (loss, gradient), for one network."""
 

@@ -49,6 +49,12 @@ def squared(y, Z=np.zeros((4, 1))):  # noqa: B008
     return losses.mean_squared_error(Z, y)
 
 
+def overflowing_jacobian():
+    net = mlp(activation="relu", init=initializers.normal(1e200))
+    with np.errstate(all="ignore"):
+        diagnostics.singular_values(net, [1.0, 1.0, 1.0])
+
+
 BAD = [  # call, error, what the message holds
     # Names: the message lists the valid ones.
     (lambda: activations.get("rleu"), ValueError, ["activation must be", "relu", "'rleu'"]),
@@ -206,6 +212,99 @@ BAD = [  # call, error, what the message holds
     (lambda: initializers.he_normal(NAN), ValueError, ["negative_slope must be finite"]),
     (lambda: initializers.he_uniform("0"), TypeError, ["negative_slope must be a number"]),
     (lambda: initializers.truncated_std(0), ValueError, ["cut must be greater than 0", "got 0"]),
+    # Normalisers and shortcuts.
+    (
+        lambda: mlp(normaliser="batchnorm"),
+        ValueError,
+        ["normaliser must be one of", "batch_norm", "layer_norm"],
+    ),
+    (lambda: mlp(normaliser=1), ValueError, ["normaliser must be one of", "got 1"]),
+    (lambda: mlp((3, 2), normaliser="layer_norm"), ValueError, ["normaliser needs a hidden layer"]),
+    (lambda: mlp((3, 4, 4, 2), shortcut="1"), TypeError, ["shortcut must be a number", "'1'"]),
+    (lambda: mlp((3, 4, 4, 2), shortcut=True), TypeError, ["shortcut must be a number", "True"]),
+    (lambda: mlp((3, 4, 4, 2), shortcut=np.inf), ValueError, ["shortcut must be finite"]),
+    *(
+        (lambda s=s: mlp(s, shortcut=1), ValueError, ["shortcut needs two hidden layers", str(s)])
+        for s in [(3, 4, 5, 2), (4, 4, 2), (3, 4, 4), (4, 4)]
+    ),
+    (lambda: theory.predict((3, 2), "relu", "zeros", shortcut=1), ValueError, ["shortcut needs"]),
+    (
+        lambda: theory.predict((3, 2), "relu", "zeros", normaliser="x"),
+        ValueError,
+        ["normaliser must be one of"],
+    ),
+    (
+        lambda: mlp((3, 4, 4, 2), normaliser="batch_norm")(X[:1]),
+        ValueError,
+        ["X must hold", "two examples"],
+    ),
+    (
+        lambda: train(
+            X[:3],
+            Y[:3],
+            net=mlp(normaliser="batch_norm"),
+            batch_size=2,
+            rng=np.random.default_rng(0),
+        ),
+        ValueError,
+        ["batch_size must leave no batch of one example", "got 2 of 3 examples"],
+    ),
+    (
+        lambda: diagnostics.twins(mlp((3, 4, 4, 2), shortcut=1), 0),
+        ValueError,
+        ["twins needs a network without a shortcut"],
+    ),
+    (lambda: setattr(mlp(), "normaliser", "layer_norm"), AttributeError, ["normaliser cannot"]),
+    # Numbers that are too large, or too small.
+    (lambda: SGD(10**400), ValueError, ["lr must be finite", "got inf"]),
+    (
+        lambda: SGD(1e300).start(np.zeros(3, np.float32)),
+        ValueError,
+        ["lr must be finite in float32"],
+    ),
+    (
+        lambda: train(net=mlp(dtype="float32"), optimizer=SGD(np.full(26, 1e300))),
+        ValueError,
+        ["lr must be finite", "lr[0] is inf"],
+    ),
+    (
+        lambda: train(net=mlp(dtype="float32"), optimizer=Adam(epsilon=1e-300)),
+        ValueError,
+        ["epsilon must not be 0 in float32", "got 1e-300"],
+    ),
+    (
+        lambda: train(
+            y=np.full((4, 2), 1e300), loss="mean_squared_error", net=mlp(dtype="float32")
+        ),
+        ValueError,
+        ["y must be finite", "y[0, 0] is inf"],
+    ),
+    *(
+        (
+            lambda init=init: draw(init, dtype=np.float32),
+            ValueError,
+            [f"{name} must be finite in float32"],
+        )
+        for name, init in {
+            "value": initializers.constant(1e300),
+            "spread": initializers.normal(1e300),
+            "std": initializers.variance_scaling(1e300),
+            "gain": initializers.orthogonal(1e300),
+        }.items()
+    ),
+    (lambda: initializers.xavier_normal(1e300), ValueError, ["gain must have a finite square"]),
+    (lambda: initializers.xavier_uniform(1e-300), ValueError, ["square above 0", "got 1e-300"]),
+    (
+        lambda: initializers.he_normal(1e300),
+        ValueError,
+        ["negative_slope must have a finite square"],
+    ),
+    (
+        lambda: theory.predict((3, 2, 1), "relu", initializers.normal(1e300)),
+        ValueError,
+        ["std must be finite", "inf"],
+    ),
+    (overflowing_jacobian, ValueError, ["the Jacobian must be finite"]),
     # And the rest.
     (lambda: activations.leaky_relu("a"), TypeError, ["negative_slope must be a number", "'a'"]),
     (lambda: mlp().with_theta(np.zeros(5)), ValueError, ["theta must be", "(..., 26)", "(5,)"]),

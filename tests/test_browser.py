@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import explorers
 import npm
 import pdf
 import pytest
 import quizzes
-from explorers import Saved
 from playwright.sync_api import Locator, Page, expect
 from pypdf import PdfReader
 from website import ROOT, built
@@ -337,12 +337,12 @@ def test_a_quiz_answers_without_scripts(browser, address, name):
 # --------------------------------------------------------------------------- explorers
 
 
-def saved_explorers() -> dict[str, list[Saved]]:
+def saved_explorers() -> dict[str, list[explorers.Explorer]]:
     """The explorers of each chapter, from the top down."""
     found = {}
     for path in sorted(ROOT.glob("book/*.ipynb")):
         nb = json.loads(path.read_text(encoding="utf-8"))
-        saved = Saved.all(nb)
+        saved = explorers.saved(nb)
         views = [
             output["data"].get("application/vnd.jupyter.widget-view+json", {}).get("model_id")
             for cell in nb["cells"]
@@ -362,14 +362,14 @@ ANIMATED = [(name, number) for name, number in CASES if SAVED[name][number].anim
 class Explorer:
     """An explorer on a page, as a reader meets it."""
 
-    def __init__(self, page: Page, number: int, saved: Saved):
+    def __init__(self, page: Page, number: int, saved: explorers.Explorer):
         self.page, self.saved = page, saved
         self.root = page.locator(".nnlab-explorer").nth(number)
         self.picture = self.root.get_by_role("img")
-        self.names = [control["description"] for control in saved.controls]
-        self.options = [list(control["_options_labels"]) for control in saved.controls]
-        self.alts = [alt for alt, _ in saved.frames()]
-        self.chosen = [control["index"] for control in saved.controls]
+        self.names = [control.name for control in saved.controls]
+        self.options = [control.labels for control in saved.controls]
+        self.alts = [frame.alt for frame in saved.frames]
+        self.chosen = [control.start for control in saved.controls]
 
     def control(self, name: str) -> Locator:
         return self.root.get_by_label(name, exact=True)

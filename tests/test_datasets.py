@@ -9,18 +9,24 @@ import pickle
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, contextmanager
+import time
+import tracemalloc
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from random import Random
 
+import faults
 import numpy as np
 import pytest
-from hypothesis import given
+import requests  # noqa: F401, loaded here because the patience below is too short for it
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nnlab import datasets
 from nnlab.datasets import DatasetError, FallbackWarning, load_mnist, read_idx
+from nnlab.files import HOUR
 
 # Read before the tests below change them.
 REAL = os.environ.get("NNLAB_DATA_DIR")
@@ -69,6 +75,8 @@ def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(datasets, "SHA256", hashes(FILES))
     monkeypatch.setattr(datasets, "MIRRORS", ())
     monkeypatch.setattr(datasets, "TIMEOUT", 0.5)
+    monkeypatch.setattr(datasets, "PATIENCE", 1.5)
+    monkeypatch.setattr(datasets, "LARGEST", 2**20)
     return tmp_path / "cache"
 
 
@@ -87,14 +95,47 @@ def contents(folder: Path) -> dict[str, bytes]:
 SLOW = 5.0  # seconds until a stalling mirror goes on: nobody should have waited for that
 
 
+OK = b"HTTP/1.1 200 OK\r\n"
+FOUND = b"HTTP/1.1 302 Found\r\nLocation: "
+# What proxies and broken servers answer, byte by byte, whatever they are asked for.
+REPLIES = {
+    "a page": OK + b"\r\n" + faults.PAGE,
+    "a gzipped page": OK + b"\r\n" + gzip.compress(faults.PAGE),
+    "an encoded page": OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(faults.PAGE),
+    "a redirect to a page": FOUND + b"/sign-in\r\n\r\n",
+    "a redirect to itself": FOUND + f"/{TRAIN_IMAGES}\r\n\r\n".encode(),
+    "a redirect to no host": FOUND + b"http://.example.org/\r\n\r\n",
+    "a redirect to no address": FOUND + b"http://[\r\n\r\n",
+    "a redirect to a file": FOUND + b"file:///etc/passwd\r\n\r\n",
+    "407": b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n",
+    "nothing": b"",
+    "no HTTP": b"SSH-2.0-OpenSSH\r\n",
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "no number of bytes": OK + b"Content-Length: many\r\n\r\n" + FILES[TRAIN_IMAGES],
+    "too few bytes": OK + b"Content-Length: 99999\r\n\r\n" + FILES[TRAIN_IMAGES],
+    "too many bytes": OK + b"Content-Length: 99\r\n\r\n" + FILES[TRAIN_IMAGES],
+    "half a file": OK + b"\r\n" + FILES[TRAIN_IMAGES][:99],
+    "chunks cut off": OK + b"Transfer-Encoding: chunked\r\n\r\n9\r\n\x1f\x8b",
+    "chunks of no size": OK + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n\x1f\x8b",
+    "not as encoded": OK + b"Content-Encoding: gzip\r\n\r\nwhatever",
+}
+
+
 class Mirror(BaseHTTPRequestHandler):
-    """A server of the small files that behaves as its ``behaviour`` says, or sends that status."""
+    """A server of the small files that behaves as its ``behaviour`` says.
+
+    That may also be a status, or all bytes of a reply.
+    """
 
     def do_GET(self) -> None:
         name = self.path.strip("/")
         self.server.asked.append(name)
         self.server.when_asked()
-        data, behaviour = FILES[name], self.server.behaviour
+        behaviour = "sign-in" if name == "sign-in" else self.server.behaviour
+        data = FILES.get(name)
+        if isinstance(behaviour, bytes):
+            self.wfile.write(behaviour)
+            return
         if behaviour == "silent":
             self.server.stop.wait(SLOW)
         if isinstance(behaviour, int):
@@ -107,11 +148,18 @@ class Mirror(BaseHTTPRequestHandler):
         if behaviour == "sign-in":
             data = SIGN_IN_PAGE
         self.send_response(200)
-        if behaviour != "shortened":
+        if behaviour not in ("shortened", "endless"):
             self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         half = len(data) // 2
         self.wfile.write(data[:half])
+        with suppress(OSError):  # nobody listens any more
+            for _ in range(1000 if behaviour == "endless" else 0):  # 64 MB are as good as no end
+                self.wfile.write(bytes(2**16))
+            for _ in range(int(10 * SLOW) if behaviour == "dripping" else 0):
+                if self.server.stop.wait(0.1):
+                    break
+                self.wfile.write(b"0")
         if behaviour == "stalled":
             self.server.stop.wait(SLOW)
         if behaviour not in ("shortened", "truncated"):
@@ -152,7 +200,7 @@ def mirrors(monkeypatch):
 
 
 # What a mirror does: nothing arrives, or the wrong thing arrives.
-UNREACHABLE = ["silent", "stalled", "truncated", "sign-in", 404, 503]
+UNREACHABLE = ["silent", "stalled", "dripping", "truncated", "endless", "sign-in", 404, 503]
 DAMAGED = ["corrupt", "shortened", "other"]
 
 
@@ -388,20 +436,25 @@ def raw(*header: int, values: bytes = b"") -> bytes:
         (SIGN_IN_PAGE, r"expected an IDX file; found a web page\. Does this network ask you to"),
         (gzip.compress(SIGN_IN_PAGE), "expected an IDX file; found a web page"),
         (b"PK\3\4 a zip archive", "expected magic number .*; found 50 4b 03 04"),
-        (idx(np.zeros(9))[:-8] + bytes(8), "expected complete gzip data; found CRC check failed"),
+        (
+            idx(np.zeros(9))[:-8] + bytes(8),
+            "expected complete gzip data; found Error -3 .* data check",
+        ),
         (idx(np.zeros(9))[:10] + b"\xff" * 20, "expected complete gzip data; found Error -3"),
         (b"", "expected magic number 00 00 08 01 or 00 00 08 03; found nothing"),
         (raw(0, 0, 13, 1, 0, 0, 0, 1, values=b"1234"), "magic number .*; found 00 00 0d 01"),
         (raw(0, 0, 8, 2, *bytes(8)), "magic number .*; found 00 00 08 02"),
         (raw(0, 0, 8, 3, 0, 0, 0, 1), "a header of 16 bytes; found 8 bytes"),
         (raw(0, 0, 8, 1, 0, 0, 0, 5, values=b"1234"), "expected 5 values; found 4 values"),
-        (raw(0, 0, 8, 1, 0, 0, 0, 5, values=b"123456"), "expected 5 values; found 6 values"),
+        (raw(0, 0, 8, 1, 0, 0, 0, 5, values=b"123456"), "expected 5 values; found more"),
         (
             raw(0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28),
             "expected 2 × 28 × 28 values; found 0 values",
         ),
         # The product is 2⁶⁴, which overflows to 0.
-        (raw(0, 0, 8, 3, 128, 0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 4), "× 4 values; found 0 values"),
+        (raw(0, 0, 8, 3, 128, 0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 4), "× 2147483648 × 4 announced"),
+        # The product is 0, but no array has these axes.
+        (raw(0, 0, 8, 3, *bytes(4), *b"\xff" * 8), "at most .*; found 0 × 4294967295 × 42949"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -412,6 +465,71 @@ def test_read_idx_names_the_file_and_the_damage(tmp_path, data, message):
         read_idx(path)
     assert str(error.value).startswith(f"{path}: ")
     assert "Delete it and get a fresh copy" in str(error.value)
+
+
+WHOLE = [*FILES.values(), idx(np.zeros(0)), idx(np.arange(24).reshape(4, 3, 2))]
+
+
+def read(folder: Path, data: bytes) -> np.ndarray | None:
+    """What ``read_idx`` returns for such a file, or None for a DatasetError: nothing else."""
+    (folder / "x.gz").write_bytes(data)
+    try:
+        return read_idx(folder / "x.gz")
+    except DatasetError:
+        return None
+
+
+def pickier(data: bytes) -> bool:
+    """Whether zlib may refuse what gzip takes: some flag has no meaning, or a header's checksum."""
+    return data[3] & 0b1110_0010
+
+
+@given(st.sampled_from(list(faults.FAULTS)), st.integers(0, 2**32))
+@example("lengths beyond any machine", 71)
+@settings(max_examples=400)
+def test_a_damaged_file_is_refused_or_read_exactly(tmp_path_factory, fault, seed):
+    rng = Random(seed)
+    data = faults.FAULTS[fault](rng, rng.choice(WHOLE))
+    array, expected = read(tmp_path_factory.getbasetemp(), data), faults.reference(data)
+    if expected is None or (array is None and pickier(data)):
+        assert array is None
+    else:
+        np.testing.assert_array_equal(array, expected, strict=True)
+
+
+@given(st.sampled_from(list(faults.HARMLESS)), st.sampled_from(WHOLE), st.integers(0, 2**32))
+def test_a_file_packed_otherwise_is_the_same(tmp_path_factory, change, data, seed):
+    array = read(tmp_path_factory.getbasetemp(), faults.HARMLESS[change](Random(seed), data))
+    np.testing.assert_array_equal(array, faults.reference(data), strict=True)
+    assert not array.flags.writeable
+
+
+@contextmanager
+def memory(limit: int):
+    """What happens in here needs fewer bytes at any time."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < limit
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_bomb_stays_packed(tmp_path, monkeypatch, seed):
+    monkeypatch.setattr(datasets, "LIMIT", 2**27)
+    data = faults.bomb(200)(Random(seed), WHOLE[1])
+    with memory(2**20):
+        assert read(tmp_path, data) is None
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    with (tmp_path / "x.gz").open("wb") as file:
+        file.write(faults.member(bytes([0, 0, 8, 1, 0, 0, 0, 0])))
+        file.truncate(datasets.LIMIT + 1)  # a good one, with a gigabyte of padding on no disk
+    what = "at most 1073741824 bytes; found 1073741825 bytes"
+    with memory(2**20), pytest.raises(DatasetError, match=what):
+        read_idx(tmp_path / "x.gz")
 
 
 def test_read_idx_takes_unpacked_files(tmp_path):
@@ -504,6 +622,44 @@ def test_damaged_downloads_are_an_error(cache, mirrors, behaviour, other):
     assert contents(cache) == {}
 
 
+@pytest.mark.parametrize("reply", REPLIES)
+def test_whatever_answers_the_next_mirror_is_asked(cache, mirrors, reply):
+    bad, good = mirrors(REPLIES[reply], "good")
+    assert not load_mnist().is_fallback
+    assert contents(cache) == FILES
+    assert set(FILES) <= {*bad.asked} and good.asked == list(FILES)
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+def test_whatever_answers_nothing_wrong_is_kept(cache, mirrors, reply):
+    mirrors(REPLIES[reply])
+    with pytest.raises((OSError, DatasetError)) as error:
+        datasets.download_mnist()
+    assert contents(cache) == {}
+    assert ("sign in" in str(error.value)) == ("page" in reply)
+
+
+def test_a_file_that_is_unpacked_on_its_way_is_taken(cache, mirrors):
+    mirrors(OK + b"Content-Encoding: gzip\r\n\r\n" + FILES[TRAIN_IMAGES])
+    fill(cache, {name: FILES[name] for name in FILES if name != TRAIN_IMAGES})
+    assert not load_mnist().is_fallback
+    assert contents(cache)[TRAIN_IMAGES] == gzip.decompress(FILES[TRAIN_IMAGES])
+
+
+def test_a_mirror_that_drips_or_never_ends_is_given_up(cache, mirrors):
+    mirrors("dripping", "endless")
+    with pytest.raises(ConnectionError, match=r"fewer than 65536 bytes in 1\.5 .* than 1048576 b"):
+        datasets.download_mnist()
+
+
+def test_a_mirror_of_bombs_is_not_unpacked(cache, mirrors):
+    mirrors(OK + b"\r\n" + faults.zeros(900, bytes([0, 0, 8, 1, 0, 0, 0, 5])))
+    what = "found more instead of 5 values"
+    with memory(2**23), pytest.raises(DatasetError, match=what):
+        datasets.download_mnist()
+    assert contents(cache) == {}
+
+
 def test_files_that_came_whole_are_kept_when_a_later_one_fails(cache, mirrors):
     (server,) = mirrors("good")
 
@@ -517,9 +673,13 @@ def test_files_that_came_whole_are_kept_when_a_later_one_fails(cache, mirrors):
     assert contents(cache) == {TRAIN_IMAGES: FILES[TRAIN_IMAGES]}
 
 
-def test_an_unwritable_cache_is_a_reason_for_the_stand_in(cache, mirrors):
+@pytest.mark.parametrize("kind", ["file", "link to itself"])
+def test_an_unwritable_cache_is_a_reason_for_the_stand_in(cache, mirrors, kind):
     mirrors("good")
-    cache.write_text("a file where the folder should be")
+    if kind == "file":
+        cache.write_text("a file where the folder should be")
+    else:
+        cache.symlink_to(cache)
     with pytest.warns(FallbackWarning, match="Reason: .*cache"):
         assert load_mnist().is_fallback
 
@@ -604,13 +764,11 @@ def test_without_a_home_full_paths_work(homeless, monkeypatch):
 def test_a_failed_write_leaves_nothing(cache, mirrors, monkeypatch):
     mirrors("good")
 
-    def full_disk(self, data):
-        with self.open("wb") as file:
-            file.write(data[:10])
-        raise OSError("No space left on device")
+    def full_disk(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match=f"{cache}: No space left on device. Set NNLAB_CACHE_DIR"):
         datasets.download_mnist()
     assert contents(cache) == {}
 
@@ -639,10 +797,14 @@ def test_who_may_download(mirrors, monkeypatch, offline, download, asks):
     assert bool(server.asked) == asks
 
 
-def run_main(*mirrors: str) -> subprocess.Popen:
-    """Start ``make data`` in a process of its own, with these mirrors and the small files."""
+def run_main(*mirrors: str, wait: str | None = None) -> subprocess.Popen:
+    """Start ``make data`` in a process of its own, with these mirrors and the small files.
+
+    It waits where it calls ``wait``.
+    """
     code = (
-        "from nnlab import datasets\n"
+        "import os, time\nfrom nnlab import datasets\n"
+        f"{f'{wait} = lambda *_: time.sleep(60)' if wait else ''}\n"
         f"datasets.MIRRORS, datasets.SHA256 = {mirrors!r}, {hashes(FILES)!r}\n"
         "datasets.main()"
     )
@@ -675,6 +837,25 @@ def test_a_killed_download_leaves_nothing(cache, mirrors):
     process.kill()
     process.communicate(timeout=30)
     assert contents(cache) == {}
+
+
+def test_what_a_killed_download_left_is_removed_when_nobody_writes_it(cache, mirrors):
+    (server,) = mirrors("good")
+    process = run_main(server.url, wait="os.fsync")  # it has written a file, without its name
+    while not (left := [path for path in cache.glob("*/*") if path.read_bytes()]):
+        assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=30)
+    (part,) = cache.iterdir()
+    assert left == [part / TRAIN_IMAGES]
+    datasets.download_mnist()
+    assert part.exists()  # for all that is known, another process writes it still
+    now = time.time()
+    os.utime(part, (now, now - 2 * HOUR))
+    (cache / "mine.part").mkdir()
+    os.utime(cache / "mine.part", (now, now - 2 * HOUR))
+    datasets.download_mnist()
+    assert {path.name for path in cache.iterdir()} == {*FILES, "mine.part"}
 
 
 def test_main_shows_progress_and_says_where_the_files_are(cache, mirrors):

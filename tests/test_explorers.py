@@ -9,6 +9,7 @@ import functools
 import itertools
 import json
 import re
+import sys
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -41,7 +42,7 @@ class Page:
     """An explorer on a page without a kernel."""
 
     def __init__(self, explorer):
-        saved = dependency_state(explorer, drop_defaults=False)
+        saved = dependency_state(explorer.widget, drop_defaults=False)
         self.weight = len(json.dumps(saved))  # bytes
         self.models = {key: model["model_name"] for key, model in saved.items()}
         self.state = {f"IPY_MODEL_{key}": model["state"] for key, model in saved.items()}
@@ -50,7 +51,7 @@ class Page:
             (tuple(link["source"]), tuple(link["target"]))
             for link in (self.state[f"IPY_MODEL_{key}"] for key in links)
         ]
-        self.parts = explorer.children
+        self.parts = explorer.widget.children
 
     def find(self, kind):
         """The controls of a kind, from the top down."""
@@ -116,10 +117,7 @@ def drawing(page):
 
 def frame(explorer):
     """The HTML of the first frame."""
-    part = explorer.children[-1]
-    while hasattr(part, "children"):
-        part = part.children[0]
-    return part.value
+    return explorer.frames[0].image()
 
 
 # ---------------------------------------------------------------------------------- what is shown
@@ -186,13 +184,13 @@ def test_what_a_value_looks_like(values, shown):
 
 def test_an_axis_is_called_by_its_label():
     explorer = explore(card, fan_in=[1, 2], w=["a", "b"], labels={"w": "weight σ"})
-    assert [child.description for child in explorer.children[1:3]] == ["fan in", "weight σ"]
+    assert [control.name for control in explorer.controls] == ["fan in", "weight σ"]
     assert repr(explorer) == "explorer: fan in × weight σ, 4 frames"
 
 
 def test_an_explorer_says_what_to_try_and_what_to_look_for():
     explorer = explore(card, title="1 < 2", look_for="Is 2 & 2 the same?", x=[1, 2])
-    intro = explorer.children[0].value
+    intro = explorer.widget.children[0].value
     assert re.sub("<.*?>", "|", intro) == "||Try it: 1 &lt; 2|||Is 2 &amp; 2 the same?|"
 
 
@@ -236,6 +234,7 @@ def test_a_checkbox_starts_and_stops_the_animation():
     (clock,) = page.find("PlayModel")
     assert page.state[page.state[clock]["layout"]]["display"] == "none"
     switch = page.control("animate time (s)")
+    assert page.state[switch]["indent"] is False  # it stands under its slider
     page.set(switch, "value", True)
     assert page.state[clock]["playing"] is True
     page.set(clock, "playing", False)  # as it does at the end
@@ -484,32 +483,42 @@ def test_an_explorer_that_is_too_large_is_turned_away_with_its_size(monkeypatch)
 
 def saved(explorer):
     """The explorer as the page's extension finds it in a notebook."""
-    widgets = {static.STATE: {"state": dependency_state(explorer, drop_defaults=False)}}
-    ((key, found),) = static.Saved.all({"metadata": {"widgets": widgets}}).items()
-    assert key == explorer.model_id
+    widgets = {static.STATE: {"state": dependency_state(explorer.widget, drop_defaults=False)}}
+    ((key, found),) = static.saved({"metadata": {"widgets": widgets}}).items()
+    assert key == explorer.widget.model_id
     return found
 
 
-def test_a_page_finds_every_frame_in_the_order_of_the_controls():
+def test_a_page_finds_the_explorer_as_it_was_drawn():
     axes = {"scheme": ["He", "zero"], "weight": [0.5, 1], "step": [0, 10, 50]}
-    found = saved(explore(card, title="1 < 2", start={"weight": 1}, animate="step", **axes))
+    text = {"title": "1 < 2", "look_for": 'Is "2 & 2" the same?'}
+    drawn = explore(card, start={"weight": 1}, animate="step", **text, **axes)
+    assert saved(drawn) == drawn
     combinations = [dict(zip(axes, c, strict=True)) for c in itertools.product(*axes.values())]
-    assert [alt for alt, _ in found.frames()] == [says(values) for values in combinations]
-    assert found.frames()[0][1].startswith("<?xml")
-    assert combinations[found.first()] == {"scheme": "He", "weight": 1, "step": 0}
-    assert found.intro == ["Try it: 1 &lt; 2", "Read each card."]
-    assert found.animated == "step"
+    assert [frame.alt for frame in drawn.frames] == [says(values) for values in combinations]
+    assert combinations[drawn.first] == {"scheme": "He", "weight": 1, "step": 0}
+    assert drawn.animated == "step"
+    still = explore(card, x=[1, 2])
+    assert saved(still) == still and still.animated is None
+
+
+def test_an_explorer_of_an_older_kind_is_turned_away():
+    explorer = explore(card, x=[1, 2]).widget
+    explorer.children[0].value = "<p>cards</p>"
+    state = {static.STATE: {"state": dependency_state(explorer, drop_defaults=False)}}
+    with pytest.raises(ValueError, match="run its notebook again"):
+        static.saved({"metadata": {"widgets": state}})
 
 
 def test_a_page_without_an_animation_has_no_switch():
-    found = saved(explore(card, x=[1, 2]))
-    assert found.animated is None
-    assert "checkbox" not in static.page(found, "e0", "frames", "<svg></svg>")
+    page = functools.partial(explorers.Explorer.markup, key="e0", frames=["<svg></svg>"] * 2)
+    assert "checkbox" not in page(explore(card, x=[1, 2]))
+    assert "checkbox" in page(explore(card, x=[1, 2], animate="x"))
 
 
 def test_a_page_gets_menus_and_sliders_with_names():
     explorer = explore(card, scheme=["He", "<b>"], step=[0, 10, 50], start={"step": 10})
-    html = static.page(saved(explorer), "e0", "../_frames/a", "<svg></svg>")
+    html = explorer.markup("e0", [f"<p>{i}</p>" for i in range(6)], "../_frames/a")
     soup = bs4.BeautifulSoup(html, "html.parser")
     names = {label["for"]: label.text for label in soup.select("label")}
     assert names == {"e0-0": "scheme", "e0-1": "step"}
@@ -524,5 +533,25 @@ def test_a_page_gets_menus_and_sliders_with_names():
         ("2", "50"),
     ]
     assert soup.select_one("output").text == "10"
-    title = soup.select_one(f"#{soup.select_one('[role=group]')['aria-labelledby']}")
-    assert title.text == "Try it: cards"
+    group = soup.select_one("[role=group]")
+    assert soup.select_one(f"#{group['aria-labelledby']}").text == "Try it: cards"
+    assert (group["data-frames"], soup.select("template")) == ("../_frames/a", [])
+    assert soup.select_one(".frame").text == "1"
+
+
+def test_without_widgets_an_explorer_is_a_page_that_holds_its_frames(monkeypatch):
+    explorer = explore(card, title="1 < 2", x=[1, 2], y=["a", "b"], start={"y": "b"})
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)  # as where it is not installed
+    one, other = explorer._repr_mimebundle_(), explorer._repr_mimebundle_()
+    assert one["text/plain"] == "explorer: x × y, 4 frames"
+    soup = bs4.BeautifulSoup(one["text/html"], "html.parser")
+    assert soup.select_one(".title").text == "Try it: 1 < 2"
+    assert [image["alt"] for image in soup.select("template > img")] == [
+        says({"x": x, "y": y}) for x in (1, 2) for y in "ab"
+    ]
+    assert soup.select_one(".frame > img")["alt"] == says({"x": 1, "y": "b"})
+    # Two of them on one page do not share an id.
+    ids = [[part["id"] for part in soup.select("[id]")]]
+    soup = bs4.BeautifulSoup(other["text/html"], "html.parser")
+    ids.append([part["id"] for part in soup.select("[id]")])
+    assert len({*ids[0], *ids[1]}) == 8

@@ -88,3 +88,10 @@ def test_permissions_and_links_stay(tmp_path):
     usual = tmp_path / "usual"
     usual.touch()
     assert (tmp_path / "fresh").stat().st_mode == usual.stat().st_mode
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    had_its_name = []
+    monkeypatch.setattr(os, "fsync", lambda file: had_its_name.append((tmp_path / "x").exists()))
+    write(tmp_path / "x", "new")
+    assert had_its_name == [False]

@@ -8,7 +8,7 @@ import pytest
 import nnlab
 
 FLOORS = [
-    {"checks", "files", "workers"},
+    {"checks", "files", "progress", "workers"},
     {"activations", "initializers", "losses", "normalisers", "optimizers", "datasets"},
     {"network", "theory"},
     {"training", "diagnostics", "sweeps"},

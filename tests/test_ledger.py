@@ -41,22 +41,31 @@ def misplaced(claims: dict[str, str], found: dict[str, list[str]]) -> list[str]:
     ]
 
 
-def glued(nb: nbformat.NotebookNode) -> dict[str, str]:
-    """What a chapter glues, as it is shown, by its name."""
-    outputs = (output for cell in nb.cells for output in cell.get("outputs", []))
+def glued(nb: nbformat.NotebookNode) -> dict[str, tuple[str, bool]]:
+    """What a chapter glues, by its name: how it is shown, and whether it is compared."""
+    outputs = (
+        (output, "nbval-ignore-output" not in cell.metadata.get("tags", []))
+        for cell in nb.cells
+        for output in cell.get("outputs", [])
+    )
     return {
-        name: output.data["application/papermill.record/text/plain"]
-        for output in outputs
+        name: (output.data["application/papermill.record/text/plain"], compared)
+        for output, compared in outputs
         if (name := output.get("metadata", {}).get("scrapbook", {}).get("name"))
         and "application/papermill.record/text/plain" in output.data
     }
 
 
-def other_numbers(numbers: Mapping[str, float], shown: dict[str, str]) -> list[str]:
-    """Complain about each number that is not what is shown, to the digits that are shown."""
+def other_numbers(numbers: Mapping[str, float], shown: Mapping[str, tuple[str, bool]]) -> list[str]:
+    """Complain about each number that is not what is shown.
+
+    All digits that are shown count; where the chapter's own are not compared, since they hang on
+    a long run, the number may be off by 0.03 and a tenth.
+    """
     complaints = []
     for name, number in numbers.items():
-        text = shown.get(name, "nothing").replace(",", "").replace("−", "-")
+        text, compared = shown.get(name, ("nothing", True))
+        text = text.replace(",", "").replace("−", "-")
         # A NumPy scalar is shown as np.float64(0.46).
         text = re.sub(r"^np\.\w+\(", "", text)
         match = re.search(r"(-?\d+(?:\.(\d+))?(?:e([-+]?\d+))?)\s?(%?)", text)
@@ -67,7 +76,10 @@ def other_numbers(numbers: Mapping[str, float], shown: dict[str, str]) -> list[s
         scale = 0.01 if percent else 1
         half_a_digit = 0.5 * 10.0 ** (int(exponent or 0) - len(decimals or "")) * scale
         off = abs(number - float(value) * scale)
-        if off > half_a_digit + 1e-9 * abs(number):
+        allowed = half_a_digit + 1e-9 * abs(number)
+        if not compared:
+            allowed += 0.03 + 0.1 * abs(number)
+        if off > allowed:
             complaints.append(f"{name}: measured {number}, shown {text}")
     return complaints
 
@@ -133,15 +145,23 @@ def test_claims_are_judged_with_the_numbers_of_their_chapters(claim):
     ],
 )
 def test_numbers_are_compared_to_the_digits_shown(number, shown):
-    shown = {"name": shown}
+    shown = {"name": (shown, True)}
     assert other_numbers({"name": number}, shown) == []
     assert len(other_numbers({"name": 1.9 * number}, shown)) == 1
     assert len(other_numbers({"name": -number}, shown)) == 1
 
 
+def test_a_number_that_hangs_on_a_long_run_may_be_a_little_off():
+    shown = {"name": ("0.45", False)}
+    assert other_numbers({"name": 0.41}, shown) == []
+    assert other_numbers({"name": 0.35}, shown) == ["name: measured 0.35, shown 0.45"]
+
+
 def test_a_number_that_no_chapter_shows_is_found():
     assert other_numbers({"name": 1.0}, {}) == ["name: measured 1.0, shown nothing"]
-    assert other_numbers({"name": 1.0}, {"name": "'yes'"}) == ["name: measured 1.0, shown 'yes'"]
+    assert other_numbers({"name": 1.0}, {"name": ("'yes'", True)}) == [
+        "name: measured 1.0, shown 'yes'"
+    ]
 
 
 def test_numbers_are_found_where_chapters_glue_them():

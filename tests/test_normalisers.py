@@ -6,30 +6,23 @@ import pickle
 
 import numpy as np
 import pytest
-from references import assert_close, peak_memory, value_and_grad
+from references import assert_close, peak_memory
 
 from nnlab import initializers, losses, normalisers, theory
-from nnlab.activations import ACTIVATIONS
 from nnlab.diagnostics import gradient_check, twins
 from nnlab.network import MLP, Signals
 from nnlab.normalisers import NORMALISERS, layer_norm
-from nnlab.optimizers import SGD, Adam
+from nnlab.optimizers import Adam
 from nnlab.training import evaluate, fit
 
 SIZES, BATCH, LOSS = (3, 4, 4, 5, 5, 2), 6, "softmax_cross_entropy"  # two shortcuts of two widths
-KINDS = {  # keywords, and what the reference calls them
-    "plain": ({}, {}),
-    "shortcut": ({"shortcut": 0.7}, {"alpha": 0.7}),
-    "batch_norm": ({"normaliser": "batch_norm"}, {"norm_axis": 0}),
-    "layer_norm": ({"normaliser": "layer_norm"}, {"norm_axis": 1}),
-    "batch_norm, shortcut": (
-        {"normaliser": "batch_norm", "shortcut": -1.3},
-        {"norm_axis": 0, "alpha": -1.3},
-    ),
-    "layer_norm, shortcut": (
-        {"normaliser": "layer_norm", "shortcut": 0.2},
-        {"norm_axis": 1, "alpha": 0.2},
-    ),
+KINDS = {
+    "plain": {},
+    "shortcut": {"shortcut": 0.7},
+    "batch_norm": {"normaliser": "batch_norm"},
+    "layer_norm": {"normaliser": "layer_norm"},
+    "batch_norm, shortcut": {"normaliser": "batch_norm", "shortcut": -1.3},
+    "layer_norm, shortcut": {"normaliser": "layer_norm", "shortcut": 0.2},
 }
 kinds = pytest.mark.parametrize("kind", KINDS)
 MANY = (120,)  # members innermost in memory
@@ -51,7 +44,7 @@ def problem(kind, activation="tanh", ensemble=(), *, own_X=False, **kwargs):
         bias_init=initializers.normal(0.3),
         rng=rng(1),
         ensemble=ensemble,
-        **KINDS[kind][0],
+        **KINDS[kind],
         **kwargs,
     )
     for gamma in net.gamma:
@@ -67,19 +60,6 @@ def arrays(signals):
 
 
 # ------------------------------------------------------------------------------------ gradients
-
-
-@kinds
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_loss_and_gradient_agree_with_jax(activation, kind):
-    reference = value_and_grad(SIZES, activation, LOSS, **KINDS[kind][1])
-    for ensemble, own_X in [((), False), ((3,), True), (MANY, False)]:
-        net, X, y = problem(kind, activation, ensemble, own_X=own_X)
-        value, signals = net.gradient(X, y, LOSS)
-        for k in list(np.ndindex(ensemble))[:3]:
-            theirs = reference(net.theta[k], X[k] if own_X else X, y[k] if own_X else y)
-            assert_close(value[k], theirs[0], 1e-10)
-            assert_close(signals.dtheta[k], theirs[1], 1e-9)
 
 
 @kinds
@@ -135,15 +115,6 @@ def test_what_is_normalised_has_mean_0_and_variance_1(normaliser):
         assert_close(H.var(normaliser.axis), np.ones(H.var(normaliser.axis).shape), 1e-4)
 
 
-def test_the_scale_of_the_weights_drops_out_of_what_comes_after():
-    net, X, _ = problem("batch_norm", "relu")
-    logits = net(X)
-    for l in range(net.depth - 1):
-        net.W[l] = 1000 * net.W[l]
-    assert_close(net(X), logits, 1e-3)  # 1e-5 is added to the variances
-    assert_close(net.forward(X).Z[0], 1000 * (X @ (net.W[0] / 1000)), 1e-12)
-
-
 def test_with_branches_of_0_signals_pass_unchanged():
     inits = ["he_normal", "zeros", "zeros", "lecun_normal"]
     net = MLP((5, 6, 6, 6, 2), "relu", inits, rng=rng(), shortcut=1)
@@ -178,26 +149,12 @@ def test_a_plain_network_has_no_more_arrays_than_it_needs():
 
 
 @kinds
-@ensembles
-def test_a_member_is_the_single_network_with_its_parameters(kind, ensemble, own_X):
-    net, X, y = problem(kind, "gelu", ensemble, own_X=own_X)
-    signals = net.gradient(X, y, LOSS)[1]
-    for k in list(np.ndindex(ensemble))[-2:]:
-        alone = net.with_theta(net.theta[k]).gradient(*((X[k], y[k]) if own_X else (X, y)), LOSS)[1]
-        for ours, theirs in zip(arrays(signals), arrays(alone), strict=True):
-            assert_close(ours[k], theirs, 1e-9)
-
-
-@kinds
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("ensemble", [(), MANY], ids=str)
 def test_every_signal_has_the_dtype_of_the_network(kind, dtype, ensemble):
     net, X, y = problem(kind, "relu", ensemble, dtype=dtype)
     value, signals = net.gradient(X, y, LOSS)
     assert {each.dtype for each in (value, *arrays(signals), *net.gamma)} == {np.dtype(dtype)}
-    if dtype == np.float32:
-        exact = net.with_theta(net.theta.astype(np.float64)).gradient(X, y, LOSS)[1]
-        assert_close(signals.dtheta.astype(np.float64), exact.dtheta, 2e-4)
 
 
 @kinds
@@ -216,7 +173,7 @@ def test_what_is_in_the_buffers_does_no_harm(kind, ensemble):
 @kinds
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_pass_allocates_nothing_of_the_size_of_a_layer(kind, dtype):
-    net = MLP((50, 200, 200, 10), "relu", rng=rng(), dtype=dtype, **KINDS[kind][0])
+    net = MLP((50, 200, 200, 10), "relu", rng=rng(), dtype=dtype, **KINDS[kind])
     X, dlogits = (rng().standard_normal((1000, n)).astype(dtype) for n in (50, 10))
     signals = net.forward(X)
     peak = peak_memory(lambda: net.backward(net.forward_into(signals, X), dlogits))
@@ -258,7 +215,7 @@ def test_repr():
 @pytest.mark.parametrize("workers", [1, 3])
 def test_an_ensemble_trains_as_its_members_do(kind, workers):
     X, y = rng(5).standard_normal((200, 50)), rng(6).integers(0, 3, 200)
-    net = MLP((50, 120, 120, 3), "relu", rng=rng(), ensemble=3, dtype="float32", **KINDS[kind][0])
+    net = MLP((50, 120, 120, 3), "relu", rng=rng(), ensemble=3, dtype="float32", **KINDS[kind])
     alone = [net.with_theta(net.theta[k].copy()) for k in range(3)]
     how = {"epochs": 2, "batch_size": 64, "test": (X, y)}
     together = fit(net, X, y, LOSS, Adam(0.01), rng=rng(7), workers=workers, **how)
@@ -313,12 +270,12 @@ def test_predictions_in_closed_form():
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_networks_measure_what_is_predicted(kind, activation):
     sizes, seeds, batch = (200, 150, 150, 150, 150, 200), 30, 100
-    net = MLP(sizes, activation, "he_normal", rng=rng(), ensemble=seeds, **KINDS[kind][0])
+    net = MLP(sizes, activation, "he_normal", rng=rng(), ensemble=seeds, **KINDS[kind])
     X = rng(1).standard_normal((batch, sizes[0]))
     X /= np.sqrt(np.square(X).mean(1, keepdims=True))
     signals = net.forward(X)
     net.backward(signals, rng(2).standard_normal((seeds, batch, sizes[-1])))
-    found = theory.predict(sizes, activation, "he_normal", **KINDS[kind][0])
+    found = theory.predict(sizes, activation, "he_normal", **KINDS[kind])
 
     def check(layers, predicted):
         """Within 4 standard errors over the seeds, and 3 %: width and batch are finite."""
@@ -332,54 +289,12 @@ def test_networks_measure_what_is_predicted(kind, activation):
     check([dZ / np.sqrt(np.square(signals.dZ[-1]).mean()) for dZ in signals.dZ], found.backward)
 
 
-# -------------------------------------------------------------------------------------- the door
-
-
-def mlp(sizes=(3, 4, 4, 2), **kwargs):
-    return MLP(sizes, rng=rng(), **kwargs)
-
-
-X3, Y3 = np.eye(3), np.array([0, 1, 1])
-BAD = [
-    (lambda: mlp(normaliser="batchnorm"), ValueError, ["normaliser must be one of", *NORMALISERS]),
-    (lambda: mlp(normaliser=1), ValueError, ["normaliser must be one of", "got 1"]),
-    (lambda: mlp((3, 2), normaliser="layer_norm"), ValueError, ["normaliser needs a hidden layer"]),
-    (lambda: mlp(shortcut="1"), TypeError, ["shortcut must be a number", "'1'"]),
-    (lambda: mlp(shortcut=True), TypeError, ["shortcut must be a number", "True"]),
-    (lambda: mlp(shortcut=np.inf), ValueError, ["shortcut must be finite"]),
-    *(
-        (lambda s=s: mlp(s, shortcut=1), ValueError, ["shortcut needs two hidden layers", str(s)])
-        for s in [(3, 4, 5, 2), (4, 4, 2), (3, 4, 4), (4, 4)]
-    ),
-    (lambda: theory.predict((3, 2), "relu", "zeros", shortcut=1), ValueError, ["shortcut needs"]),
-    (
-        lambda: theory.predict((3, 2), "relu", "zeros", normaliser="x"),
-        ValueError,
-        ["normaliser must be one of"],
-    ),
-    (lambda: mlp(normaliser="batch_norm")(X3[:1]), ValueError, ["X must hold", "two examples"]),
-    (
-        lambda: fit(
-            mlp(normaliser="batch_norm"), X3, Y3, LOSS, SGD(1.0), epochs=1, batch_size=2, rng=rng()
-        ),
-        ValueError,
-        ["batch_size must leave no batch of one example", "got 2 of 3 examples"],
-    ),
-    (lambda: twins(mlp(shortcut=1), 0), ValueError, ["twins needs a network without a shortcut"]),
-    (lambda: setattr(mlp(), "normaliser", "layer_norm"), AttributeError, ["normaliser cannot"]),
-]
-
-
-@pytest.mark.parametrize(("call", "error", "parts"), BAD, ids=[" ".join(row[2]) for row in BAD])
-def test_the_message_names_what_is_wrong(call, error, parts):
-    with pytest.raises(error) as caught:
-        call()
-    for part in parts:
-        assert part in str(caught.value)
+# ----------------------------------------------------------------------------------- by name
 
 
 def test_twins_have_equal_gamma():
-    net = mlp((3, 2, 2), init=initializers.constant(0.5), normaliser="layer_norm")
+    init = initializers.constant(0.5)
+    net = MLP((3, 2, 2), init=init, rng=rng(), normaliser="layer_norm")
     assert twins(net, 0) == [[0, 1]]
     net.gamma[0][1] = 2
     assert twins(net, 0) == [[0], [1]]

@@ -57,8 +57,8 @@ class Chapter:
                 if "image/svg+xml" in data and "figure" in render:
                     svg = "".join(data["image/svg+xml"])
                     self.figures[render["figure"]["name"]] = (render["image"]["alt"], svg)
-        found = explorers.Saved.all(notebook).values()
-        self.explorers = {saved.intro[0]: saved for saved in found}
+        found = explorers.saved(notebook).values()
+        self.explorers = {explorer.title: explorer for explorer in found}
 
     def take(self, kind: str, name: str):
         """Return what has a name; raise MissingError, with the names there are, if nothing has."""
@@ -124,9 +124,9 @@ class Explorer(Picture):
     """An explorer, which works on the slide: ``{explorer-of} title``."""
 
     def html(self, found: Chapter, key: str) -> str:
-        saved = found.take("explorers", self.arguments[0])
+        explorer = found.take("explorers", self.arguments[0])
         folder = f"{explorers.FOLDER}/{found.name}-{key}"
-        return explorers.place(saved, key, Path(self.env.app.outdir, folder), folder)
+        return explorers.place(explorer, key, Path(self.env.app.outdir, folder), folder)
 
 
 def setup(app: Sphinx) -> dict:

@@ -6,10 +6,11 @@ All of them accept any finite float without overflow and keep the dtype they are
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
 
 from nnlab import checks
 from nnlab.checks import Floats
@@ -182,8 +183,16 @@ def _elu_slope(Z: Floats, A: Floats, out: Floats, scale: float = 1.0, alpha: flo
     np.copyto(out, scale, where=Z > 0)
 
 
+@cache
+def _ndtr() -> Any:
+    """Return Φ, once: SciPy is imported for the first GELU, and not for the other activations."""
+    from scipy.special import ndtr
+
+    return ndtr
+
+
 def _gelu(Z: Floats, out: Floats) -> None:
-    np.multiply(Z, ndtr(Z), out=out)
+    np.multiply(Z, _ndtr()(Z), out=out)
 
 
 def _gelu_slope(Z: Floats, A: Floats, out: Floats) -> None:
@@ -191,7 +200,7 @@ def _gelu_slope(Z: Floats, A: Floats, out: Floats) -> None:
     np.clip(Z, -40, 40, out=out)
     density = np.exp(-0.5 * out * out) / np.sqrt(2 * np.pi).astype(Z.dtype)
     out *= density
-    out += ndtr(Z)
+    out += _ndtr()(Z)
 
 
 def _silu(Z: Floats, out: Floats) -> None:

@@ -65,13 +65,31 @@ def number(name: str, value: Any, *, low: float = -np.inf, above: float = -np.in
     """
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise TypeError(f"{name} must be a number; got {value!r} ({type(value).__name__})")
-    if not np.isfinite(value):
-        raise ValueError(f"{name} must be finite; got {value!r}")
+    try:
+        found = float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        found = np.inf
+    if not np.isfinite(found):
+        raise ValueError(f"{name} must be finite; got {found!r}")
     if value < low:
         raise ValueError(f"{name} must be at least {low}; got {value!r}")
     if value <= above:
         raise ValueError(f"{name} must be greater than {above}; got {value!r}")
-    return float(value)
+    return found
+
+
+def scalar(name: str, value: float, dtype: np.dtype[np.floating]) -> np.floating:
+    """Return ``value`` in that dtype if it is finite there.
+
+    >>> scalar("lr", 1e300, np.dtype("float32"))
+    Traceback (most recent call last):
+    ValueError: lr must be finite in float32; got 1e+300
+    """
+    with np.errstate(over="ignore"):
+        found: np.floating = dtype.type(value)
+    if not np.isfinite(found):
+        raise ValueError(f"{name} must be finite in {dtype}; got {value!r}")
+    return found
 
 
 def sizes(value: Any) -> tuple[int, ...]:

@@ -1,25 +1,25 @@
 """The data that the course learns from: MNIST, and problems small enough to check by hand."""
 
-import gzip
 import hashlib
 import io
 import math
 import os
 import sys
 import tempfile
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
-import pooch
 from numpy.typing import DTypeLike
 
 from nnlab import checks
-from nnlab.files import whole
+from nnlab.files import clear, whole
 
 #: Where MNIST is downloaded from, in the order in which they are tried.
 MIRRORS = (
@@ -35,6 +35,14 @@ SHA256 = {
 }
 #: Seconds without a single byte before a mirror is given up.
 TIMEOUT = 10.0
+#: Seconds in which at least ``PIECE`` bytes must arrive: a byte now and then is not enough.
+PATIENCE = 30.0
+#: How many bytes are received, read or unpacked at a time.
+PIECE = 2**16
+#: No file of MNIST is larger, packed or not: they have up to 47 million bytes.
+LARGEST = 2**26
+#: Nor is any other file read that is.
+LIMIT = 2**30
 REPLACE = (
     "Delete it and get a fresh copy: `make data` (or `python -m nnlab.datasets`) downloads one "
     "into the cache, which is used unless NNLAB_DATA_DIR is set."
@@ -46,7 +54,6 @@ OTHER = (
 SIGN_IN = "Does this network ask you to sign in? Open any page in a browser, and try again."
 WRITABLE = "Set NNLAB_CACHE_DIR to a folder that can be written."
 GZIP = b"\x1f\x8b"
-DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error)
 MAGIC = (b"\0\0\x08\x01", b"\0\0\x08\x03")  # unsigned bytes along 1 axis (labels) or 3 (images)
 
 
@@ -247,17 +254,16 @@ def download_mnist() -> Path:
         If no mirror delivered a file, or the cache cannot be written.
     """
     folder = _cache_dir()
-    try:
+    with _needs_room(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()  # before there is a download to lose
-    except OSError as error:
-        raise OSError(f"{folder}: {error.strerror}. {WRITABLE}") from error
     for name in SHA256:
+        clear(folder / f"{name}.gz")
         if _find(folder, name):
             _read(folder, name)
         else:
             data = _fetch(name)
-            with whole(folder / f"{name}.gz") as part:
+            with _needs_room(folder), whole(folder / f"{name}.gz") as part:
                 part.write_bytes(data)
     return folder
 
@@ -266,7 +272,8 @@ def read_idx(path: str | Path) -> np.ndarray:
     """Return the array of an IDX file of unsigned bytes, the format of MNIST, gzipped or not.
 
     It is a magic number of four bytes, which says how many axes there are, 1 or 3; the length of
-    each as a big-endian 32-bit integer; then the values.
+    each as a big-endian 32-bit integer; then the values. No more is unpacked than these lengths
+    announce, and nothing that would be larger than 2³⁰ bytes.
 
     Parameters
     ----------
@@ -281,10 +288,12 @@ def read_idx(path: str | Path) -> np.ndarray:
     Raises
     ------
     DatasetError
-        If the file cannot be read, is not complete gzip, or is not what its header says.
+        If the file cannot be read, is not complete gzip, is not what its header says, or is too
+        large.
 
     Examples
     --------
+    >>> import gzip
     >>> labels = bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "labels.gz")
@@ -292,7 +301,7 @@ def read_idx(path: str | Path) -> np.ndarray:
     ...     read_idx(path)
     array([5, 0, 4], dtype=uint8)
     """
-    return _parse(path, _unpacked(path))
+    return _array(_contents(path, LIMIT))
 
 
 def xor(*, centred: bool = False, dtype: DTypeLike = np.float64) -> tuple[np.ndarray, np.ndarray]:
@@ -438,7 +447,16 @@ def _cache_dir() -> Path:
     """Return the folder for downloads."""
     chosen = os.environ.get("NNLAB_CACHE_DIR")
     with _needs_home("NNLAB_CACHE_DIR"):
-        return Path(chosen or pooch.os_cache("nnlab")).expanduser().absolute()
+        return Path(chosen or _pooch().os_cache("nnlab")).expanduser().absolute()
+
+
+def _pooch() -> Any:
+    """Return the package that downloads; ``OSError`` where it does not work, as in a browser."""
+    try:
+        import pooch
+    except ImportError as error:
+        raise OSError(f"nothing can be downloaded here: {error}.") from error
+    return pooch
 
 
 @contextmanager
@@ -472,25 +490,34 @@ def _obtain(download: bool) -> tuple[Path, str]:
     return _cache_dir(), "cache"
 
 
+@contextmanager
+def _needs_room(folder: Path) -> Iterator[None]:
+    """Say what to set where a folder cannot be written; ``OSError``."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{folder}: {error.strerror or error}. {WRITABLE}") from error
+
+
 def _fetch(name: str) -> bytes:
     """Return a file, gzipped, from the first mirror that has it whole."""
     damaged, failed = [], []
     for mirror in MIRRORS:
-        url, received = f"{mirror}{name}.gz", io.BytesIO()
-        download = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16, timeout=TIMEOUT)
+        url = f"{mirror}{name}.gz"
         try:
-            download(url, received, None)
-        except OSError as error:  # what requests raises is an OSError
+            data = _receive(url)
+        except (OSError, RuntimeError) as error:  # RuntimeError: there is no thread to be had
             failed.append(f"{url}: {error}")
             continue
-        data = received.getvalue()
         if _is_web_page(data):
             failed.append(f"{url} sent a web page instead. {SIGN_IN}")
             continue
         try:
-            found = f"SHA-256 {hashlib.sha256(gzip.decompress(data)).hexdigest()}"
-        except DAMAGE as error:
-            found = str(error)
+            contents = _unpacked(url, io.BytesIO(data), LARGEST)
+            found = f"SHA-256 {hashlib.sha256(contents).hexdigest()}"
+        except DatasetError as error:
+            _, expected, found, _ = error.args
+            found = f"{found} instead of {expected}"
         if found == f"SHA-256 {SHA256[name]}":
             return data
         damaged.append(f"{found} from {url}")
@@ -500,42 +527,140 @@ def _fetch(name: str) -> bytes:
     raise ConnectionError(f"No mirror delivered {name}: {'; '.join(failed)}")
 
 
+class _Received(io.BytesIO):
+    """What a mirror has sent; it refuses what is more than a file of MNIST."""
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override]
+        if self.tell() + len(data) > LARGEST:
+            raise OSError(f"it sent more than {LARGEST} bytes.")
+        return super().write(data)
+
+
+def _receive(url: str) -> bytes:
+    """Return what a mirror sends, unless it sends too much or too slowly.
+
+    The downloader waits for each byte; only another thread can watch how many come in all.
+    """
+    received = _Received()
+    errors: list[str] = []
+    download = _pooch().HTTPDownloader(progressbar=True, chunk_size=PIECE, timeout=TIMEOUT)
+
+    def work() -> None:
+        try:
+            download(url, received, None)
+        except Exception as error:  # of four libraries, as the answer may be anything
+            errors.append(str(error) or repr(error))  # what it refers to, sockets, ends here
+
+    thread = threading.Thread(target=work, daemon=True)  # it must not keep the process alive
+    thread.start()
+    while thread.is_alive():
+        size = received.tell()
+        thread.join(PATIENCE)
+        if thread.is_alive() and received.tell() == size:
+            received.close()  # the thread ends when it writes next
+            raise TimeoutError(f"it sent fewer than {PIECE} bytes in {PATIENCE:g} seconds.")
+    if errors:
+        raise ConnectionError(errors[0])
+    return received.getvalue()
+
+
 def _is_web_page(data: bytes) -> bool:
-    """Whether these bytes are HTML, as a network sends that wants its users to sign in."""
-    return data.lstrip()[:1] == b"<"
+    """Whether this is HTML, gzipped or not, as a network sends that wants its users to sign in."""
+    with suppress(EOFError, zlib.error):
+        data = next(_pieces(io.BytesIO(data)), b"")
+    return data.lstrip(b"\xef\xbb\xbf\t\n\r ")[:1] == b"<"
 
 
-def _unpacked(path: str | Path) -> bytes:
-    """Return the contents of a file, gzipped or not."""
+def _contents(path: str | Path, limit: int) -> bytearray:
+    """Return the contents of an IDX file, gzipped or not, if that has at most ``limit`` bytes."""
     try:
-        data = Path(path).read_bytes()
-        packed = data.startswith(GZIP)
-        data = gzip.decompress(data) if packed else data
+        with Path(path).open("rb") as file:
+            if (size := os.fstat(file.fileno()).st_size) > limit:
+                raise DatasetError(path, f"at most {limit} bytes", f"{size} bytes", REPLACE)
+            return _unpacked(path, file, limit)
     except FileNotFoundError as error:
         raise DatasetError(path, "a file", "none", "Check the path.") from error
-    except DAMAGE as error:
-        raise DatasetError(path, "complete gzip data", str(error), REPLACE) from error
     except OSError as error:
         found = error.strerror or str(error)
         raise DatasetError(path, "a file to read", found, "Check who may read it.") from error
-    if _is_web_page(data):
-        raise DatasetError(path, "an IDX file", "a web page", f"{SIGN_IN} {REPLACE}")
+
+
+def _unpacked(path: str | Path, file: BinaryIO, limit: int) -> bytearray:
+    """Return what an open IDX file holds, if that is what its first bytes announce."""
+    pieces, data = _pieces(file), bytearray()
+    try:
+        for piece in pieces:
+            data += piece
+            if len(data) >= 16:  # no header is longer
+                break
+        shape = _announced(path, data, limit)
+        size = 4 + 4 * len(shape) + math.prod(shape)
+        for piece in pieces:
+            data += piece
+            if len(data) > size:  # it is wrong: however much there is, leave it packed
+                break
+    except (EOFError, zlib.error) as error:
+        raise DatasetError(path, "complete gzip data", str(error), REPLACE) from error
+    if len(data) != size:
+        sizes = " × ".join(map(str, shape))
+        found = "more" if len(data) > size else f"{len(data) - size + math.prod(shape)} values"
+        raise DatasetError(path, f"{sizes} values", found, REPLACE)
     return data
 
 
-def _parse(path: str | Path, data: bytes) -> np.ndarray:
-    """Return the array that the contents of an IDX file describe."""
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what a file holds, unpacked if it is gzipped; ``EOFError`` or ``zlib.error``.
+
+    No piece is longer than ``PIECE``. The standard library's gzip would take seconds for a header
+    of many bytes or for many empty members, and its ``decompress`` all the memory that there is.
+    """
+    data = file.read(PIECE)
+    if not data.startswith(GZIP):
+        while data:
+            yield data
+            data = file.read(PIECE)
+    while data:  # one member after another
+        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        while not member.eof:
+            if not data:
+                raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+            yield member.decompress(data, PIECE)
+            data = member.unused_data or member.unconsumed_tail
+            if not data:
+                data = file.read(PIECE)
+        while data and not (data := data.lstrip(b"\0")):  # zeros may fill the last block
+            data = file.read(PIECE)
+
+
+def _announced(path: str | Path, data: bytearray, limit: int) -> list[int]:
+    """Return the lengths of the axes that the first bytes of an IDX file announce."""
+    if _is_web_page(bytes(data)):
+        raise DatasetError(path, "an IDX file", "a web page", f"{SIGN_IN} {REPLACE}")
     if data[:4] not in MAGIC:
         valid, found = " or ".join(magic.hex(" ") for magic in MAGIC), data[:4].hex(" ")
         raise DatasetError(path, f"magic number {valid}", found or "nothing", REPLACE)
     start = 4 + 4 * data[3]
     if len(data) < start:
         raise DatasetError(path, f"a header of {start} bytes", f"{len(data)} bytes", REPLACE)
-    shape = np.frombuffer(data[4:start], ">u4").tolist()
-    if len(data) - start != math.prod(shape):
-        sizes = " × ".join(map(str, shape))
-        raise DatasetError(path, f"{sizes} values", f"{len(data) - start} values", REPLACE)
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    shape = _lengths(data)
+    if math.prod(length or 1 for length in shape) > limit:  # a 0 must not hide the others
+        found = f"{' × '.join(map(str, shape))} announced"
+        raise DatasetError(path, f"at most {limit} values", found, REPLACE)
+    return shape
+
+
+def _lengths(data: bytearray) -> list[int]:
+    """Return the lengths of the axes, big-endian numbers after the magic number."""
+    lengths: list[int] = np.frombuffer(data, ">u4", count=data[3], offset=4).tolist()
+    return lengths
+
+
+def _array(data: bytearray) -> np.ndarray:
+    """Return the array that the right contents of an IDX file describe."""
+    shape = _lengths(data)
+    array = np.frombuffer(data, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    array.flags.writeable = False
+    return array
 
 
 def _read(folder: Path, name: str) -> np.ndarray:
@@ -546,8 +671,8 @@ def _read(folder: Path, name: str) -> np.ndarray:
             f"NNLAB_DATA_DIR must hold {', '.join(SHA256)}, gzipped or not; correct it or unset it."
         )
         raise DatasetError(folder / name, "a file", "none", advice)
-    data = _unpacked(path)
-    array = _parse(path, data)
+    data = _contents(path, LARGEST)
+    array = _array(data)
     found = hashlib.sha256(data).hexdigest()
     if found != SHA256[name]:
         sizes = " × ".join(map(str, array.shape))

@@ -189,7 +189,7 @@ def correlations(layers: Sequence[ArrayLike]) -> Floats:
     Returns
     -------
     ndarray (layers, ...)
-        From −1 to 1; NaN where a signal is 0.
+        From −1 to 1; NaN where a signal is 0 or not finite.
 
     Raises
     ------
@@ -206,7 +206,10 @@ def correlations(layers: Sequence[ArrayLike]) -> Floats:
         signal = checks.array(f"layer {l}", layer, np.float64)
         if signal.ndim < 2 or signal.shape[-2] != 2:
             raise ValueError(f"layer {l} must be (..., 2, units); got shape {signal.shape}")
+        # By a power of two, which costs no digit, to where squares neither overflow nor vanish.
+        _, exponent = np.frexp(np.abs(signal).max(-1, keepdims=True))
         with np.errstate(invalid="ignore"):
+            signal = np.ldexp(signal, -exponent)
             unit = signal / np.linalg.norm(signal, axis=-1, keepdims=True)
         found.append((unit[..., 0, :] * unit[..., 1, :]).sum(-1))
     return np.array(found)
@@ -235,7 +238,8 @@ def singular_values(net: MLP, x: ArrayLike) -> Floats:
     Raises
     ------
     TypeError, ValueError
-        If ``x`` is no input of the network, or the network looks at a whole batch.
+        If ``x`` is no input of the network, the network looks at a whole batch, or a number on the
+        way overflows.
 
     Examples
     --------
@@ -257,6 +261,7 @@ def singular_values(net: MLP, x: ArrayLike) -> Floats:
     signals = net.forward(np.tile(x, (n_out, 1)))
     signals.dZ[-1] = np.eye(n_out, dtype=net.dtype)
     rows = net.backward_into(signals).dZ[0] @ net.W[0].swapaxes(-1, -2)
+    checks.finite("the Jacobian", rows)
     values: Floats = np.linalg.svd(rows, compute_uv=False)
     return values
 

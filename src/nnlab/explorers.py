@@ -1,7 +1,8 @@
 """Let a reader explore a picture with sliders and menus, with a kernel or without.
 
 Every frame is drawn in advance and the browser only picks the one to show, so a saved notebook
-answers on a static page exactly as it does in JupyterLab.
+answers on a static page exactly as it does in JupyterLab. In JupyterLab an explorer is widgets; on
+a page, and where there are no widgets, it is a browser's own controls.
 """
 
 import base64
@@ -9,19 +10,23 @@ import html
 import io
 import itertools
 import math
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
 import matplotlib.pyplot as plt
-from ipywidgets import jslink
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 
-from nnlab import checks
+from nnlab import checks, plots
+
+if TYPE_CHECKING:
+    import ipywidgets as widgets
 
 #: How many axes an explorer may have.
 MAX_AXES = 3
@@ -39,24 +44,176 @@ Render = Callable[..., tuple[Figure, str]]
 Values = Iterable[Real] | Iterable[str] | Mapping[str, Any]
 
 
-class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets comes without types
+@dataclass(frozen=True)
+class Control:
+    """A menu or a slider.
+
+    Parameters
+    ----------
+    name : str
+        What the page calls it.
+    labels : tuple of str
+        What it shows for each of its values.
+    start : int
+        Which of them it shows first.
+    slides : bool
+        Whether it is a slider.
+
+    Examples
+    --------
+    >>> print(Control("depth", ("5", "50"), start=0, slides=False).markup("a"))
+    ... # doctest: +NORMALIZE_WHITESPACE
+    <label for="a">depth</label><select id="a"><option value="0" selected>5</option><option
+    value="1">50</option></select>
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    start: int
+    slides: bool
+
+    def markup(self, key: str) -> str:
+        """Return the control with its name, as HTML.
+
+        Parameters
+        ----------
+        key : str
+            Its id.
+
+        Returns
+        -------
+        str
+        """
+        labels = [html.escape(label) for label in self.labels]
+        head = f'<label for="{key}">{html.escape(self.name)}</label>'
+        if not self.slides:
+            options = "".join(
+                f'<option value="{i}"{" selected" * (i == self.start)}>{label}</option>'
+                for i, label in enumerate(labels)
+            )
+            return f'{head}<select id="{key}">{options}</select>'
+        options = "".join(
+            f'<option value="{i}" label="{label}"></option>' for i, label in enumerate(labels)
+        )
+        shown, last = labels[self.start], len(labels) - 1
+        return (
+            f'{head}<span><input type="range" id="{key}" list="{key}-labels" max="{last}" '
+            f'value="{self.start}" aria-valuetext="{shown}"><output for="{key}">{shown}</output>'
+            f'</span><datalist id="{key}-labels">{options}</datalist>'
+        )
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture and what it shows.
+
+    Parameters
+    ----------
+    alt : str
+        The alternative text.
+    svg : str
+        The drawing, a file.
+    width, height : int
+        Its size in pixels.
+    """
+
+    alt: str
+    svg: str
+    width: int
+    height: int
+
+    def image(self) -> str:
+        """Return the picture as an HTML image with its bytes inside."""
+        # Its size keeps the place free, and "sync" spares the flash of white between two frames.
+        return (
+            f'<img alt="{html.escape(self.alt)}" width="{self.width}" height="{self.height}" '
+            'decoding="sync" style="max-width: 100%; height: auto" '
+            f'src="data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()}">'
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Explorer:
     """The controls and the frames that they choose from: what :func:`explore` returns.
 
     Parameters
     ----------
-    children : sequence of Widget
-        The controls and the picture, from top to bottom.
-    summary : str
-        What a saved notebook holds as the text of this output.
+    title, look_for : str
+        Its heading, and what to look for.
+    controls : list of Control
+        One for each axis, from the top down.
+    animated : str or None
+        The name of the control that moves by itself, when the reader asks for it.
+    frames : list of Frame
+        One for each choice, the last control changing fastest.
     """
 
-    def __init__(self, children: Sequence[widgets.Widget], summary: str) -> None:
-        super().__init__(children, _dom_classes=("nnlab-explorer",))
-        self.summary = summary
+    title: str
+    look_for: str
+    controls: list[Control]
+    animated: str | None
+    frames: list[Frame]
 
     def __repr__(self) -> str:
         """Return what a saved notebook holds as the text of this output."""
-        return self.summary
+        names = " × ".join(control.name for control in self.controls)
+        return f"explorer: {names}, {len(self.frames)} frames"
+
+    @property
+    def first(self) -> int:
+        """The number of the frame that is shown first."""
+        number = 0
+        for control in self.controls:
+            number = number * len(control.labels) + control.start
+        return number
+
+    @cached_property
+    def widget(self) -> "widgets.VBox":
+        """What JupyterLab shows, and a notebook saves: the same as widgets."""
+        return _widget(self)
+
+    def markup(self, key: str, frames: Sequence[str], folder: str | None = None) -> str:
+        """Return what a page shows, as HTML.
+
+        Parameters
+        ----------
+        key : str
+            What no other explorer of the page has: its ids start with it.
+        frames : sequence of str
+            Every frame, as HTML.
+        folder : str, optional
+            Where the page finds the frames, each as a script. Without it, the page holds them all.
+
+        Returns
+        -------
+        str
+        """
+        parts = [control.markup(f"{key}-{i}") for i, control in enumerate(self.controls)]
+        if self.animated:
+            moved = [control.name for control in self.controls].index(self.animated)
+            parts.append(
+                f'<label class="animate"><input type="checkbox" data-moves="{key}-{moved}"> '
+                f"animate {html.escape(self.animated)}</label>"
+            )
+        source, kept = f' data-frames="{folder}"', ""
+        if folder is None:
+            source, kept = "", f"<template>{''.join(frames)}</template>"
+        return (
+            f'<div class="nnlab-explorer" role="group" aria-labelledby="{key}-title"{source}>'
+            f'<p class="title" id="{key}-title">{html.escape(self.title)}</p>'
+            f'<p class="look-for">{html.escape(self.look_for)}</p>'
+            f'<form class="pst-js-only" autocomplete="off">{"".join(parts)}</form>'
+            f'<div class="frame" aria-live="polite">{frames[self.first]}</div>{kept}</div>'
+        )
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Return what a notebook shows and saves."""
+        if find_spec("ipywidgets"):
+            shown: dict[str, Any] = self.widget._repr_mimebundle_(**kwargs)
+            return shown | {"text/plain": repr(self)}
+        key = f"explorer-{secrets.token_hex(4)}"
+        page = self.markup(key, [frame.image() for frame in self.frames])
+        return {"text/plain": repr(self), "text/html": page}
 
 
 def explore(
@@ -95,7 +252,7 @@ def explore(
     Returns
     -------
     Explorer
-        The widget to put on the last line of a cell.
+        What to put on the last line of a cell.
 
     Raises
     ------
@@ -142,25 +299,12 @@ def explore(
         product = " × ".join(map(str, sizes))
         raise ValueError(f"there must be at most {MAX_FRAMES} frames; got {product} = {count}")
 
-    frames = _frames(render, parsed)
-    width = f"{max(map(len, names.values())) + 2}ch"  # one for all, to align the controls
-    controls = {
-        name: (widgets.SelectionSlider if axis.slides or name == animate else widgets.Dropdown)(
-            options=list(axis.values),
-            index=first[name],
-            description=names[name],
-            style={"description_width": width},
-            layout={"width": "auto", "max_width": "500px"},
-        )
+    controls = [
+        Control(names[name], tuple(axis.values), first[name], axis.slides or name == animate)
         for name, axis in parsed.items()
-    }
-    picture = _nest(frames, list(controls.values()))
-    clock = [] if animate is None else _animation(controls[animate], names[animate])
-    summary = f"explorer: {' × '.join(names.values())}, {count} frames"
-    intro = widgets.HTML(
-        f"<p><strong>Try it: {html.escape(title)}</strong></p><p>{html.escape(look_for)}</p>"
-    )
-    return Explorer([intro, *controls.values(), *clock, picture], summary)
+    ]
+    animated = None if animate is None else names[animate]
+    return Explorer(f"Try it: {title}", look_for, controls, animated, _frames(render, parsed))
 
 
 @dataclass(frozen=True)
@@ -212,9 +356,9 @@ def _label(value: object) -> str | None:
     return str(value) if isinstance(value, Integral) else f"{value:g}"
 
 
-def _frames(render: Render, axes: Mapping[str, _Axis]) -> list[widgets.Widget]:
-    """Return every frame as a widget, the last axis changing fastest."""
-    pages: list[str] = []
+def _frames(render: Render, axes: Mapping[str, _Axis]) -> list[Frame]:
+    """Return every frame, the last axis changing fastest."""
+    frames: list[Frame] = []
     seen: dict[str, str] = {}
     for labels in itertools.product(*(axis.values for axis in axes.values())):
         chosen = dict(zip(axes, labels, strict=True))
@@ -232,42 +376,65 @@ def _frames(render: Render, axes: Mapping[str, _Axis]) -> list[widgets.Widget]:
         if alt in seen:
             raise ValueError(f"{seen[alt]} and {where} have the same alternative text: {alt!r}")
         seen[alt] = where
-        pages.append(_image(figure, alt))
-    if (size := sum(len(page) + OVERHEAD for page in pages)) > MAX_BYTES:
+        frames.append(_frame(figure, alt))
+    if (size := sum(len(frame.image()) + OVERHEAD for frame in frames)) > MAX_BYTES:
         raise ValueError(
             f"an explorer must take at most {MAX_BYTES / 1e6:.2f} MB of a notebook; "
-            f"got {size / 1e6:.2f} MB in {len(pages)} frames"
+            f"got {size / 1e6:.2f} MB in {len(frames)} frames"
         )
-    first = widgets.HTML(pages[0])
-    same = {"layout": first.layout, "style": first.style}  # or each frame would bring its own
-    return [first, *(widgets.HTML(page, **same) for page in pages[1:])]
+    return frames
 
 
-def _image(figure: Figure, alt: str) -> str:
-    """Return a figure as an HTML image with its bytes inside."""
+def _frame(figure: Figure, alt: str) -> Frame:
     figure.set_dpi(DPI)
     for contours in figure.findobj(ContourSet):
-        contours.set_rasterized(
-            len(list(contours.levels)) > 5
-        )  # or a frame would hold every contour
+        plots.as_pixels(contours, len(list(contours.levels)) > 5)
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nnlab"}):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # the same file each time
         canvas: Any = FigureCanvasSVG(figure)  # its print_svg comes without types
         canvas.print_svg(file := io.BytesIO(), metadata=nothing)
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    # Its size keeps the place free, and "sync" spares the flash of white between two frames.
-    return (
-        f'<img alt="{html.escape(alt)}" width="{width}" height="{height}" decoding="sync" '
-        'style="max-width: 100%; height: auto" '
-        f'src="data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}">'
+    return Frame(alt, file.getvalue().decode(), width, height)
+
+
+def _widget(explorer: Explorer) -> "widgets.VBox":
+    """Return an explorer as widgets, which the browser links with each other."""
+    import ipywidgets as widgets
+
+    images = [frame.image() for frame in explorer.frames]
+    shown = widgets.HTML(images[0])
+    same = {"layout": shown.layout, "style": shown.style}  # or each frame would bring its own
+    frames = [shown, *(widgets.HTML(image, **same) for image in images[1:])]
+    # One width for all names, to align the controls.
+    width = f"{max(len(control.name) for control in explorer.controls) + 2}ch"
+    controls = {
+        control.name: (widgets.SelectionSlider if control.slides else widgets.Dropdown)(
+            options=list(control.labels),
+            index=control.start,
+            description=control.name,
+            style={"description_width": width},
+            layout={"width": "auto", "max_width": "500px"},
+        )
+        for control in explorer.controls
+    }
+    picture = _nest(frames, list(controls.values()))
+    name = explorer.animated
+    clock = [] if name is None else _animation(controls[name], name)
+    intro = widgets.HTML(
+        f"<p><strong>{html.escape(explorer.title)}</strong></p>"
+        f"<p>{html.escape(explorer.look_for)}</p>"
     )
+    parts = [intro, *controls.values(), *clock, picture]
+    return widgets.VBox(parts, _dom_classes=("nnlab-explorer",))
 
 
-def _animation(slider: widgets.SelectionSlider, title: str) -> list[widgets.Widget]:
+def _animation(slider: "widgets.SelectionSlider", title: str) -> "list[widgets.Widget]":
     """Return a checkbox that starts and stops, and the clock behind it.
 
     The clock has buttons, too, but a screen reader finds no names on them: they are hidden.
     """
+    import ipywidgets as widgets
+
     clock = widgets.Play(
         value=slider.index,
         max=len(slider.options) - 1,
@@ -277,18 +444,20 @@ def _animation(slider: widgets.SelectionSlider, title: str) -> list[widgets.Widg
     switch = widgets.Checkbox(
         description=f"animate {title}", indent=False, layout={"width": "auto"}
     )
-    jslink((switch, "value"), (clock, "playing"))
-    jslink((slider, "index"), (clock, "value"))
+    widgets.jslink((switch, "value"), (clock, "playing"))
+    widgets.jslink((slider, "index"), (clock, "value"))
     return [switch, clock]
 
 
-def _nest(frames: list[widgets.Widget], controls: list[widgets.Widget]) -> widgets.Widget:
+def _nest(frames: "list[widgets.Widget]", controls: "list[widgets.Widget]") -> "widgets.Widget":
     """Return frames as stacks within stacks, one level and one link to each stack per control."""
+    import ipywidgets as widgets
+
     if not controls:
         return frames[0]
     control, *inner = controls
     step = len(frames) // len(control.options)
     parts = [_nest(frames[i : i + step], inner) for i in range(0, len(frames), step)]
     stack = widgets.Stack(parts, layout=parts[0].layout, selected_index=control.index)
-    jslink((control, "index"), (stack, "selected_index"))
+    widgets.jslink((control, "index"), (stack, "selected_index"))
     return stack

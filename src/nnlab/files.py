@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, at whatever moment their writer is stopped."""
 
 import glob
+import os
 import shutil
 import tempfile
 import time
@@ -15,9 +16,8 @@ HOUR = 3600  # longer than any file takes to write
 def whole(path: Path) -> Iterator[Path]:
     """Yield a place to write to, which becomes ``path`` at the end, unless there is an error.
 
-    A process that is killed on the way leaves what was at ``path`` as it was, and beside it a
-    hidden folder ``.<name>.<letters>.part``; whoever writes ``path`` an hour later removes that.
-    Of two writers at once, the last one wins.
+    A process that is killed on the way leaves what was at ``path`` as it was, and beside it what
+    :func:`clear` removes. Of two writers at once, the last one wins.
 
     Parameters
     ----------
@@ -42,17 +42,33 @@ def whole(path: Path) -> Iterator[Path]:
     '42'
     """
     path = path.resolve()  # a link stays one
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with suppress(FileNotFoundError):  # its writer was alive
-            if time.time() - left.stat().st_mtime > HOUR:
-                shutil.rmtree(left, ignore_errors=True)
+    clear(path)
     with tempfile.TemporaryDirectory(
         prefix=f".{path.name}.", suffix=".part", dir=path.parent
     ) as folder:
         part = Path(folder, path.name)
         yield part
+        if part.is_file():
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())  # or a power cut could leave its name without its bytes
         if path.is_dir():
             path.replace(Path(folder, f"{path.name}.old"))
         elif path.exists():
             shutil.copymode(path, part)
         part.replace(path)
+
+
+def clear(path: Path) -> None:
+    """Remove what writers of ``path`` have left that were killed an hour ago or more.
+
+    It is a hidden folder ``.<name>.<letters>.part`` beside ``path``. A younger one may be in use.
+
+    Parameters
+    ----------
+    path : Path
+        What they were to write.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(FileNotFoundError):  # its writer was alive
+            if time.time() - left.stat().st_mtime > HOUR:
+                shutil.rmtree(left, ignore_errors=True)

@@ -65,6 +65,21 @@ def _draw(rng: np.random.Generator, shape: Shape, dtype: DType, distribution: st
 _DRAWN_STD = {"normal": 1.0, "truncated_normal": truncated_std(), "uniform": 1 / math.sqrt(3)}
 
 
+def _square(value: float) -> float:
+    """Return the square, which is infinite where Python would raise an error that says no more."""
+    try:
+        return value**2
+    except OverflowError:
+        return math.inf
+
+
+def _scale(gain: float) -> float:
+    scale = _square(checks.number("gain", gain, above=0))
+    if not 0 < scale < math.inf:
+        raise ValueError(f"gain must have a finite square above 0; got {gain!r}")
+    return scale
+
+
 def _fans(fan_in: int, fan_out: int) -> tuple[int, int]:
     return checks.positive_int("fan_in", fan_in), checks.positive_int("fan_out", fan_out)
 
@@ -161,7 +176,7 @@ class Constant(Initializer):
         checks.number("value", self.value)
 
     def _sample(self, rng: np.random.Generator, shape: Shape, dtype: DType) -> Floats:
-        return np.full(shape, self.value, dtype)
+        return np.full(shape, checks.scalar("value", self.value, dtype), dtype)
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Return 0: a constant does not vary."""
@@ -188,11 +203,12 @@ class Fixed(Initializer):
         checks.number("spread", self.spread, low=0)
 
     def _sample(self, rng: np.random.Generator, shape: Shape, dtype: DType) -> Floats:
-        return _draw(rng, shape, dtype, self.distribution) * dtype.type(self.spread)
+        spread = checks.scalar("spread", self.spread, dtype)
+        return _draw(rng, shape, dtype, self.distribution) * spread
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Return the variance of one weight: that of the distribution, whatever the fans."""
-        return (self.spread * _DRAWN_STD[self.distribution]) ** 2
+        return _square(self.spread * _DRAWN_STD[self.distribution])
 
 
 @dataclass(frozen=True)
@@ -222,7 +238,7 @@ class VarianceScaling(Initializer):
 
     def _sample(self, rng: np.random.Generator, shape: Shape, dtype: DType) -> Floats:
         std = self.std(*shape[-2:]) / _DRAWN_STD[self.distribution]
-        return _draw(rng, shape, dtype, self.distribution) * dtype.type(std)
+        return _draw(rng, shape, dtype, self.distribution) * checks.scalar("std", std, dtype)
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Return ``scale`` divided by the fan that ``mode`` names."""
@@ -254,11 +270,12 @@ class Orthogonal(Initializer):
         Q, R = np.linalg.qr(rng.standard_normal(tall, dtype))
         # QR leaves the signs to chance of the algorithm; this makes Q uniform (Haar).
         Q *= np.sign(np.diagonal(R, axis1=-2, axis2=-1))[..., None, :]
-        return dtype.type(self.gain) * (Q if fan_in >= fan_out else Q.swapaxes(-1, -2))
+        W: Floats = Q if fan_in >= fan_out else Q.swapaxes(-1, -2)
+        return W * checks.scalar("gain", self.gain, dtype)
 
     def variance(self, fan_in: int, fan_out: int) -> float:
         """Return gain² / max(fan_in, fan_out): a unit vector of n entries has variance 1/n."""
-        return self.gain**2 / max(_fans(fan_in, fan_out))
+        return _square(self.gain) / max(_fans(fan_in, fan_out))
 
 
 def zeros() -> Constant:
@@ -472,7 +489,7 @@ def xavier_normal(gain: float = 1.0) -> VarianceScaling:
     ----------
     Glorot and Bengio (2010), eq. 12.
     """
-    return VarianceScaling(checks.number("gain", gain, above=0) ** 2, "fan_avg", "normal")
+    return VarianceScaling(_scale(gain), "fan_avg", "normal")
 
 
 def xavier_uniform(gain: float = 1.0) -> VarianceScaling:
@@ -496,11 +513,14 @@ def xavier_uniform(gain: float = 1.0) -> VarianceScaling:
     ----------
     Glorot and Bengio (2010), eq. 16, the "normalized initialization".
     """
-    return VarianceScaling(checks.number("gain", gain, above=0) ** 2, "fan_avg", "uniform")
+    return VarianceScaling(_scale(gain), "fan_avg", "uniform")
 
 
 def _he_scale(negative_slope: float) -> float:
-    return 2.0 / (1.0 + checks.number("negative_slope", negative_slope) ** 2)
+    scale = 2.0 / (1.0 + _square(checks.number("negative_slope", negative_slope)))
+    if scale == 0:
+        raise ValueError(f"negative_slope must have a finite square; got {negative_slope!r}")
+    return scale
 
 
 def he_normal(negative_slope: float = 0.0) -> VarianceScaling:

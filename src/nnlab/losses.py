@@ -86,7 +86,7 @@ class Loss:
         Returns
         -------
         value : ndarray (...)
-            The mean loss.
+            The mean loss; infinite, with NumPy's warning, where it or the sum is beyond the dtype.
         dZ : ndarray (..., batch, outputs)
             Its gradient, of the shape and dtype of ``Z``.
 
@@ -121,7 +121,8 @@ class Loss:
         Returns
         -------
         ndarray (...)
-            From 0 to 1; NaN where a logit is, for a network that has diverged classifies nothing.
+            From 0 to 1; NaN where a logit is not finite, for a network that has diverged classifies
+            nothing.
 
         Raises
         ------
@@ -137,7 +138,7 @@ class Loss:
             raise ValueError(f"accuracy needs a loss over classes; {self.name} has none")
         Z = _as_logits(Z)
         share = self.correct_(Z, self.check(Z.shape, y)).mean(-1)
-        return np.where(np.isnan(Z).any((-2, -1)), np.nan, share)
+        return np.where(np.isfinite(Z).all((-2, -1)), share, np.nan)
 
     def check(self, shape: Shape, y: ArrayLike) -> np.ndarray:
         """Return ``y`` as an array if it fits logits of that shape.
@@ -230,11 +231,14 @@ def _binary_cross_entropy(Z: Floats) -> Step:
 def _softmax_cross_entropy(Z: Floats) -> Step:
     classes, is_hit, hit = np.arange(Z.shape[-1]), np.empty_like(Z, bool), np.empty_like(Z)
     column, each = np.empty_like(Z[..., :1]), np.empty_like(Z[..., 0])
+    lowest = np.finfo(Z.dtype).min
 
     def step(Z: Floats, y: np.ndarray, value: Floats, dZ: Floats) -> None:
         hit[...] = np.equal(classes, y[..., None], out=is_hit)
         np.max(Z, -1, keepdims=True, out=column)
-        P = np.subtract(Z, column, out=dZ)
+        with np.errstate(over="ignore"):  # Logits further apart than any float are as far as it.
+            P = np.subtract(Z, column, out=dZ)
+        np.maximum(P, lowest, out=P)
         np.einsum("...k,...k->...", P, hit, out=each)  # the logit of the label
         np.exp(P, out=P)
         np.sum(P, -1, keepdims=True, out=column)

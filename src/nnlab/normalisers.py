@@ -57,7 +57,7 @@ class Normaliser:
         hat, out : ndarray (..., batch, units)
             Where to write ẑ and the result.
         rate : ndarray (..., 1, units) or (..., batch, 1)
-            Where to write the factor; its axis of length 1 is ``axis``.
+            Where to write the factor; its axis of length 1 is ``axis``. NaN where σ² overflows.
 
         Examples
         --------
@@ -69,6 +69,8 @@ class Normaliser:
         np.subtract(Z, Z.mean(self.axis, keepdims=True), out=hat)
         np.square(hat, out=out)
         rate[...] = 1 / np.sqrt(out.mean(self.axis, keepdims=True) + Z.dtype.type(EPSILON))
+        if not rate.all():  # A variance that overflowed must not pass for a signal of 0.
+            rate[rate == 0] = np.nan
         np.multiply(hat, rate, out=hat)
         np.multiply(hat, gamma[..., None, :], out=out)
         np.add(out, beta[..., None, :], out=out)

@@ -31,6 +31,7 @@ def _check_lr(lr: Rate) -> None:
 def _rate(lr: Rate, theta: Floats) -> Floats | np.floating:
     """Return ``lr`` in the dtype of ``theta``, so that nothing is upcast on the way."""
     if isinstance(lr, np.ndarray):
+        lr = checks.finite("lr", checks.array("lr", lr, theta.dtype))
         try:
             rates = np.empty_like(theta)
             rates[...] = np.broadcast_to(lr, theta.shape)
@@ -39,7 +40,7 @@ def _rate(lr: Rate, theta: Floats) -> Floats | np.floating:
             raise ValueError(
                 f"lr must broadcast to theta's shape {theta.shape}; got shape {lr.shape}"
             ) from None
-    return theta.dtype.type(lr)
+    return checks.scalar("lr", lr, theta.dtype)
 
 
 def for_members(
@@ -209,6 +210,8 @@ class Adam:
             ``step(gradient)``, which moves ``theta`` in place.
         """
         checks.parameters(theta)
+        if not checks.scalar("epsilon", self.epsilon, theta.dtype):
+            raise ValueError(f"epsilon must not be 0 in {theta.dtype}; got {self.epsilon!r}")
         lr, mean, square = _rate(self.lr, theta), np.zeros_like(theta), np.zeros_like(theta)
         buffers, blocks = [np.empty_like(theta[..., :BLOCK]) for _ in range(2)], _blocks(theta)
         count = 0

@@ -6,6 +6,7 @@ phone.
 """
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
@@ -290,13 +292,37 @@ def field(
     if np.shape(values) != (len(y), len(x)):
         raise ValueError(f"values must be ({len(y)}, {len(x)}); got {np.shape(values)}")
     filled = ax.contourf(x, y, values, levels=levels, extend="both")
-    filled.set_rasterized(True)  # or the file of the figure would hold every contour
+    as_pixels(filled)
     bar = ax.figure.colorbar(filled, ax=ax, label=label)
     for part in filter(None, (bar.solids, *bar.ax.patches)):
         part.set_gid(KEPT)
     ax.grid(False)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return ax
+
+
+def as_pixels(contours: ContourSet, chosen: bool = True) -> None:
+    """Choose whether a file of the figure holds filled contours as pixels, or every one as a shape.
+
+    Parameters
+    ----------
+    contours : ContourSet
+        What ``contourf`` returned.
+    chosen : bool
+        Whether they are pixels.
+
+    Examples
+    --------
+    >>> figure, ax = plt.subplots()
+    >>> as_pixels(filled := ax.contourf([[0, 1], [1, 2]]))
+    >>> filled.get_rasterized()
+    True
+    >>> plt.close(figure)
+    """
+    with warnings.catch_warnings():
+        # Matplotlib 3.8 says that this has no effect, but it has.
+        warnings.filterwarnings("ignore", "Rasterization of", UserWarning)
+        contours.set_rasterized(chosen)
 
 
 def points(X: ArrayLike, y: ArrayLike, *, ax: Axes | None = None) -> Axes:

@@ -14,10 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
-
 from nnlab import checks
 from nnlab.files import whole
+from nnlab.progress import bar
 from nnlab.workers import one_blas_thread, usable_cores
 
 if TYPE_CHECKING:
@@ -90,8 +89,7 @@ def sweep(
     if not callable(run):
         raise TypeError(f"run must be a function; got {run!r}")
     settings = [{**setting, "seed": seed} for setting in _settings(grid) for seed in _seeds(seeds)]
-    if not isinstance(progress, str | None):
-        raise TypeError(f"progress must be the label of the bar; got {progress!r}")
+    shown = bar(len(settings), progress)
     workers = usable_cores() if workers is None else checks.positive_int("workers", workers)
     import joblib  # takes a while, and only sweeps need it
 
@@ -109,16 +107,18 @@ def sweep(
         files = [home / f"{key}.pickle" for key in keys]
 
     class Parallel(joblib.Parallel):  # type: ignore[misc]
+        shown = 0
+
         def print_progress(self) -> None:
             """Called by joblib whenever runs were completed, with any backend."""
-            bar.update(self.n_completed_tasks - bar.n)
+            advance(self.n_completed_tasks - self.shown)
+            self.shown = self.n_completed_tasks
 
     with ExitStack() as stack:
         if cluster is not None:
             client = stack.enter_context(_client(cluster))
             stack.enter_context(joblib.parallel_config("dask", client=client))
-        quiet = progress is None or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-        bar = stack.enter_context(tqdm(total=len(keys), desc=progress, leave=False, disable=quiet))
+        advance = stack.enter_context(shown)
         call = joblib.delayed(_run_once)
         rows: list[Row] = Parallel(n_jobs=workers)(
             call(run, setting, file) for setting, file in zip(settings, files, strict=True)

@@ -17,7 +17,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize
 
 from nnlab import activations, checks, initializers, normalisers
 from nnlab.activations import Activation
@@ -350,6 +349,8 @@ class MeanField:
     @cached_property
     def q(self) -> float:
         """Var(z) where the layers leave it as it is; where they leave any, that is 1."""
+        from scipy import optimize
+
         try:
             q = float(optimize.fixed_point(lambda q: self.variance(max(q, 0.0)), 1.0))
         except (RuntimeError, ValueError):
@@ -372,6 +373,8 @@ class MeanField:
 
         def rise(c: float) -> float:
             return float(self.correlation(c)) - c
+
+        from scipy import optimize
 
         return 0.0 if rise(0.0) <= 0 else float(optimize.brentq(rise, 0, 1 - 1e-9))
 

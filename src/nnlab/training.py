@@ -2,17 +2,14 @@
 
 import copy
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
-from threading import Lock
 from types import EllipsisType
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from tqdm.auto import tqdm
 
 from nnlab import checks, losses
 from nnlab.checks import Floats
@@ -21,6 +18,7 @@ from nnlab.losses import Loss
 from nnlab.network import MANY, MLP, Signals, many_small
 from nnlab.normalisers import batch_norm
 from nnlab.optimizers import SGD, Adam, for_members
+from nnlab.progress import Advance, bar
 from nnlab.workers import Crew, one_blas_thread, usable_cores
 
 Part = slice | EllipsisType
@@ -150,7 +148,7 @@ class _Job:
     test: tuple[Floats, np.ndarray] | None
     evaluate_every: int
     callbacks: Sequence[Callback]
-    tick: Callable[[], None]
+    advance: Advance
 
     def wanted_by(self, step: int) -> list[Callback]:
         """The callbacks that are called at that step."""
@@ -204,7 +202,7 @@ class _Run:
             if not np.isfinite(value).all():
                 self._give_up(~np.isfinite(value))
             self.taken += 1
-            job.tick()
+            job.advance(1)
             if job.callbacks and job.wanted_by(self.taken):
                 yield True
             if (self.diverged_at >= 0).all():
@@ -342,6 +340,8 @@ def fit(
     if X.ndim != 2:
         raise ValueError(f"X must be (n, {net.sizes[0]}) to be trained on; got shape {X.shape}")
     y = loss.check((len(X), net.sizes[-1]), y)
+    if not loss.is_classifier:
+        y = checks.finite("y", checks.array("y", y, net.dtype))
     epochs = checks.positive_int("epochs", epochs)
     n = len(X)
     full_batch = batch_size is None
@@ -359,8 +359,6 @@ def fit(
         raise TypeError(f"test must be a pair (X, y); got {type(test).__name__}")
     if not isinstance(callbacks, list | tuple) or not all(map(callable, callbacks)):
         raise TypeError(f"callbacks must be a list of functions, [f]; got {callbacks!r}")
-    if not isinstance(progress, str | None):
-        raise TypeError(f"progress must be the label of the bar; got {progress!r}")
     if test is not None:
         X_test = net.check_inputs(test[0])
         test = X_test, loss.check((*X_test.shape[:-1], net.sizes[-1]), test[1])
@@ -373,31 +371,24 @@ def fit(
     )
     steps, parts = epochs * per_epoch, _parts(net, batch_size)
 
-    # tqdm's notebook bar ignores TQDM_DISABLE by itself, and would be saved with the outputs.
-    quiet = progress is None or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    bar, lock = tqdm(total=steps * len(parts), desc=progress, leave=False, disable=quiet), Lock()
-
-    def tick() -> None:
-        if not quiet:
-            with lock:
-                bar.update()
-
-    job = _Job(
-        *(X, y if loss.is_classifier else y.astype(net.dtype), loss, optimizer, epochs),
-        batch_size=None if full_batch else batch_size,
-        rng=rng,
-        test=test,
-        evaluate_every=every,
-        callbacks=callbacks,
-        tick=tick,
-    )
-    values = np.full((steps, *net.ensemble), np.nan, net.dtype)
-    diverged_at = np.full(net.ensemble, -1)
-    whole = {size: Signals(net, net.ensemble, size) for size in {batch_size, n % batch_size} - {0}}
-    runs = [_Run(job, net, part, whole, values, diverged_at) for part in parts]
-    going = [iter(run) for run in runs]
     limit = one_blas_thread() if net.ensemble else nullcontext()
-    with bar, limit, Crew(min(workers, len(runs))) as crew:
+    crew = Crew(min(workers, len(parts)))
+    with bar(steps * len(parts), progress) as advance, limit, crew:
+        job = _Job(
+            *(X, y, loss, optimizer, epochs),
+            batch_size=None if full_batch else batch_size,
+            rng=rng,
+            test=test,
+            evaluate_every=every,
+            callbacks=callbacks,
+            advance=advance,
+        )
+        values = np.full((steps, *net.ensemble), np.nan, net.dtype)
+        diverged_at = np.full(net.ensemble, -1)
+        sizes = {batch_size, n % batch_size} - {0}
+        whole = {size: Signals(net, net.ensemble, size) for size in sizes}
+        runs = [_Run(job, net, part, whole, values, diverged_at) for part in parts]
+        going = [iter(run) for run in runs]
         while going := crew.side_by_side(going):
             first = max(runs, key=lambda run: run.taken)
             signals = whole.get(first.size)

@@ -5,6 +5,7 @@ one thread: its own threads would wait for each other at every product, and wait
 """
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,11 +16,13 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+
+#: Whether Python can start threads. In a browser it cannot.
+THREADS = sys.platform != "emscripten"
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use.
+    """Return how many cores this process may use; 1 where Python cannot start threads.
 
     Returns
     -------
@@ -30,6 +33,8 @@ def usable_cores() -> int:
     >>> usable_cores() >= 1
     True
     """
+    if not THREADS:
+        return 1
     if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
         return os.process_cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
@@ -37,9 +42,15 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-_controller = cache(ThreadpoolController)  # finding the libraries takes a while
 _lock, _users = threading.Lock(), 0
 _limit: Any = None  # what puts BLAS's own number of threads back
+
+
+@cache  # finding the libraries takes a while
+def _controller() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _hold() -> Any:
@@ -66,6 +77,9 @@ def one_blas_thread() -> Iterator[None]:
     ...     product = np.ones((2, 3)) @ np.ones((3, 2))
     """
     global _users, _limit
+    if not THREADS:  # BLAS has one, too
+        yield
+        return
     with _lock:
         if _users == 0:
             _take_control()
@@ -88,7 +102,7 @@ class Crew:
     Parameters
     ----------
     workers : int
-        How many.
+        How many. Where Python cannot start threads, one does all the work.
 
     Examples
     --------
@@ -98,7 +112,7 @@ class Crew:
     """
 
     def __init__(self, workers: int) -> None:
-        self._workers, self._stack = workers, ExitStack()
+        self._workers, self._stack = (workers if THREADS else 1), ExitStack()
         self._pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> "Crew":

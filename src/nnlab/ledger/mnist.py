@@ -143,8 +143,9 @@ def E9() -> Verdict:
         verdict = "fails: the typical ∂L/∂z vanishes, but its mean square and ∂L/∂W explode"
     measured = (
         f"median |∂L/∂z| at most {typical:.0e}, and up to {dead:.0f} % exactly 0"
-        f" ({dead_single:.0f} % in float32); its rms grows {grown:.0f} times towards the input,"
-        f" and the median |∂L/∂W| is {'above' if larger else 'not above'} Xavier's"
+        f" (more than {10 * (dead_single // 10):.0f} % in float32); its rms grows {grown:.0f}"
+        f" times towards the input, and the median |∂L/∂W| is "
+        f"{'above' if larger else 'not above'} Xavier's"
     )
     numbers = {
         "ch5-e9-growth": grown,

@@ -44,8 +44,9 @@ def watch(event: str, arguments: tuple) -> None:
             return
     else:
         return
-    with Path(os.environ[NOTES]).open("a", encoding="utf-8") as notes:
-        notes.write(f"{event} {address} by {sys.argv}\n")
+    if path := os.environ.get(NOTES):
+        with Path(path).open("a", encoding="utf-8") as notes:
+            notes.write(f"{event} {address} by {sys.argv}\n")
     raise NetworkError(f"tests have no network, but this one asked for {address} ({event})")
 
 
