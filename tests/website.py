@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "_build"
 SITE = BUILD / "html"
 ASIDE = BUILD / "aside"
+STRICT = ("-W", "-n", "--keep-going")  # warnings are errors, and all of them are shown
 MARK = BUILD / "without_warnings"  # as old as the start of the build that made the site
 
 
@@ -68,7 +69,7 @@ def build(kind: str, **how) -> subprocess.CompletedProcess:
     command = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))
     if command is None:
         raise FileNotFoundError("jupyter-book is not installed in this environment")
-    options = ["-W", "-n", "--keep-going", "--path-output", str(ASIDE)]
+    options = [*STRICT, "--path-output", str(ASIDE)]
     made, target = ASIDE / "_build" / kind, BUILD / kind
     if kind == "html":
         shutil.rmtree(ASIDE, ignore_errors=True)  # with what was read for a build that was stopped
