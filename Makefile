@@ -3,10 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: help book notebooks quizzes offline pdf epub check-epub slides site test units \
-	test-grading test-oldest test-newest test-machines audit test-kills test-networks \
-	test-data mutants lint links outputs data assignments grade bench times dist serve \
-	lock push-notebooks clean
+.PHONY: help book notebooks quizzes offline editor pdf epub check-epub slides site test \
+	units test-grading test-oldest test-newest test-machines audit test-kills \
+	test-networks test-data mutants lint links outputs data assignments grade bench \
+	times dist serve lock push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -20,8 +20,13 @@ notebooks: book ## Write run copies of the chapters, which need no book, into _b
 quizzes: .venv/instructors ## Write the quizzes for learning platforms (GIFT and QTI) into _build/quizzes
 	$(BIN)/python book/_extensions/quiz_files.py
 
+# LIVE=1 adds what its live pages load, 60 MB.
+offline: export LIVE := $(LIVE)
 offline: book ## Pack the site for people without network into _build/nnlab-offline.zip
 	$(BIN)/python tests/offline.py
+
+editor: .venv/book ## Bundle the editor of the live pages (on Linux, after a new version in tests/npm.py)
+	$(BIN)/python tests/editor.py
 
 pdf: offline .venv/test ## Print the book into _build/nnlab.pdf (needs Chromium)
 	$(BIN)/python tests/pdf.py

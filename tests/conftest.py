@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import isolation
 import kernels
+import npm
 import pytest
 from hypothesis import settings
 from nbval.plugin import IPyNbCell
@@ -19,6 +20,7 @@ isolation.forbid(Path(_folder.name))
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 NOT_COMPARED = "not compared"
+NO_PYODIDE = "Pyodide's packages are not here"
 # On another system than that of the saved outputs, last digits may differ: then asserts decide.
 COMPARE = os.environ.get("COMPARE") or "strict"
 if COMPARE not in ("strict", "asserts"):
@@ -26,7 +28,7 @@ if COMPARE not in ("strict", "asserts"):
 
 # The files that take longest, which start first: the other workers share the rest meanwhile.
 LONGEST = (
-    *("05_mnist", "08_", "07_", "06_", "09_", "test_browser"),
+    *("test_live", "05_mnist", "08_", "07_", "06_", "09_", "test_browser"),
     *("test_assignments", "test_ledger", "claims", "04_xavier_he"),
 )
 
@@ -76,7 +78,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what asked for the network, and which chapters were run but not compared."""
+    """Say what asked for the network, and what was not compared or not run."""
     if attempts := isolation.attempts():
         terminalreporter.section("asked for the network", red=True)
         terminalreporter.write_line("\n".join(attempts))
@@ -88,6 +90,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             f"MNIST is not here, so {', '.join(chapters)} ran on scikit-learn's digits: every\n"
             "assert was checked, but the outputs were not compared with the saved ones.\n"
             "`make data` (or `python -m nnlab.datasets`) downloads MNIST once."
+        )
+    if any(NO_PYODIDE in str(report.longrepr) for report in reports if hasattr(report, "longrepr")):
+        terminalreporter.section("live pages not run", yellow=True)
+        terminalreporter.write_line(
+            "Pyodide's packages are not here, so no live page was run. `make offline LIVE=1`\n"
+            "fetches them once; or name their folder in NNLAB_PYODIDE_DIR."
         )
 
 
@@ -126,3 +134,14 @@ def browser():
             pytest.skip("there is no Chromium: install it, or say in CHROMIUM where it is")
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory) -> Path:
+    """The script that looks for what keeps people out."""
+    try:
+        npm.unpack(npm.AXE, folder := tmp_path_factory.mktemp("axe"), download=False)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    (script,) = folder.rglob("axe.min.js")
+    return script

@@ -1,11 +1,16 @@
 """Pack the site for people without network: `make offline`, after `make book`.
 
 Nothing on the pages comes from another host, and they open from a disk as well as from a server.
+`make offline LIVE=1` adds what live pages load, so that they run from a server without a network.
 """
 
+import os
+import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 
+import live_files
 import npm
 
 from nnlab.files import whole
@@ -21,11 +26,25 @@ def pack(site: Path, file: Path) -> None:
                 archive.write(path, Path("nnlab", path.relative_to(site)))
 
 
+def live_copy(site: Path, folder: Path) -> Path:
+    """Return a copy of ``site`` in ``folder`` whose live pages need no network."""
+    copy = shutil.copytree(site, folder / "nnlab")
+    live_files.place(copy / "_live")
+    return copy
+
+
 def main() -> None:
     file = BUILD / "nnlab-offline.zip"
-    pack(BUILD / "html", file)
-    for package, (integrity, _) in npm.AXE.items():  # so that the tests need no network
+    # So that the tests need no network.
+    for package, (integrity, _) in (npm.AXE | npm.EDITOR | npm.PYODIDE).items():
         npm.fetch(package, integrity)
+    for requirement in live_files.WHEELS:
+        live_files.wheel(requirement)
+    if os.environ.get("LIVE"):
+        with tempfile.TemporaryDirectory() as name:
+            pack(live_copy(BUILD / "html", Path(name)), file)
+    else:
+        pack(BUILD / "html", file)
     print(f"{file}, {file.stat().st_size / 1e6:.0f} MB: unpack it and open index.html")
 
 

@@ -5,20 +5,17 @@ import gzip
 import itertools
 import json
 import re
-import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import explorers
-import npm
 import pdf
 import pytest
 import quizzes
 from playwright.sync_api import Locator, Page, expect
 from pypdf import PdfReader
-from website import ROOT, built
+from website import ROOT, built, served
 
 PAGES = pdf.pages()
 
@@ -28,24 +25,8 @@ PAGES = pdf.pages()
 @pytest.fixture(scope="module")
 def address():
     """The start of the addresses of the site, by protocol; served as PUBLISHING.md proposes."""
-    advice = (ROOT / ".github" / "PUBLISHING.md").read_text(encoding="utf-8")
-    policy = re.search(r'Content-Security-Policy "(.+?)" always', advice)[1]
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-        def end_headers(self):  # what it forbids is an error of the page, in its console
-            self.send_header("Content-Security-Policy", policy)
-            super().end_headers()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=built()))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield {"http": f"http://127.0.0.1:{server.server_port}", "file": built().as_uri()}
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(built()) as (http, _):
+        yield {"http": http, "file": built().as_uri()}
 
 
 @dataclass
@@ -154,16 +135,6 @@ def weight(path: Path) -> int:
     """The bytes of a file as a server would send it."""
     data = path.read_bytes()
     return len(data if path.suffix in {".woff", ".woff2", ".png"} else gzip.compress(data))
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory) -> Path:
-    try:
-        npm.unpack(npm.AXE, folder := tmp_path_factory.mktemp("axe"), download=False)
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
-    (script,) = folder.rglob("axe.min.js")
-    return script
 
 
 @pytest.fixture(scope="module")

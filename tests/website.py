@@ -7,12 +7,17 @@ for a site. `notebooks` or `epub` on the command line builds those.
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from nnlab.files import whole
@@ -92,6 +97,32 @@ def build(kind: str, **how) -> subprocess.CompletedProcess:
             part.write_text(marks())
             os.utime(part, (start, start))
     return done
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Serve a folder as PUBLISHING.md proposes; give its address, and the paths asked for."""
+    advice = (ROOT / ".github" / "PUBLISHING.md").read_text(encoding="utf-8")
+    page, live = re.findall(r'Content-Security-Policy "(.+?)" always', advice)
+    asked: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+        def end_headers(self):  # what it forbids is an error of the page, in its console
+            asked.append(self.path)
+            policy = live if "/_live/" in self.path else page
+            self.send_header("Content-Security-Policy", policy)
+            super().end_headers()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,11 @@
 A figure that a cell saved as SVG becomes a part of the page. Each of its colours turns into a
 variable, which a dark page sets to another colour: dark paper, pale letters, brighter lines. What
 lies on a picture made of pixels, such as a field, keeps its colours, as the picture does.
+
+A live page runs this file, too, where there is no Sphinx.
 """
+
+from __future__ import annotations
 
 import base64
 import io
@@ -11,12 +15,15 @@ import re
 from functools import partial
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import numpy as np
-from docutils import nodes
 from PIL import Image
-from sphinx.application import Sphinx
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 ElementTree.register_namespace("", SVG[1:-1])
@@ -24,6 +31,7 @@ PAPER, INK = 0.207, 0.93  # lightness of a dark page, and of what was black
 SCALE = 1.25  # pixels per point: letters are a little larger than those of the text
 ROUND = {"d": 2, "x": 2, "y": 2, "points": 2, "transform": 3}  # decimals of a point
 COLOR = re.compile("#([0-9a-f]{6})")
+FONT = re.compile(r"font: ((?:\w+ )*)([\d.]+px) [^;]*")  # how Matplotlib 3.8 says it
 
 # OKLab by Björn Ottosson (2020): the linear parts of its two steps.
 TO_CONES = np.array(
@@ -150,7 +158,8 @@ def _attributes(part, key, fixed):
         if name in values:
             short = re.sub(r"-?\d+\.\d+", partial(_round, decimals), values[name])
             values[name] = " ".join(short.split())
-    style = re.sub(r"font-family:[^;]*;?|font: .*", "", values.get("style", ""))
+    style = FONT.sub(_font, values.get("style", ""))
+    style = re.sub(r"font-family:[^;]*;?", "", style)
     if fixed and part.tag == f"{SVG}text" and "fill:" not in style:
         style += "; fill: #000000"  # what Matplotlib leaves out
     if not fixed:
@@ -159,6 +168,13 @@ def _attributes(part, key, fixed):
         values["style"] = style
     else:
         values.pop("style", None)
+
+
+def _font(found):
+    """Say in several words what the style ``font`` says in one."""
+    kinds = {"italic": "font-style", "oblique": "font-style"}
+    words = "".join(f"{kinds.get(word, 'font-weight')}: {word}; " for word in found[1].split())
+    return f"{words}font-size: {found[2]}"
 
 
 def _round(decimals, number):
@@ -174,6 +190,8 @@ def dark_style(page: str) -> str:
 
 def embed(app: Sphinx, document: nodes.document, name: str) -> None:
     """Put the SVG files that cells have saved into the page."""
+    from docutils import nodes
+
     if app.builder.format != "html":
         return
     drawn = []

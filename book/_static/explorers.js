@@ -1,13 +1,16 @@
-// Explorers: the controls choose a frame, which is loaded when it is first chosen.
+// Explorers: the controls choose a frame, which is loaded when it is first chosen, or waits in a
+// template where a cell of a live page has just drawn it.
 
-for (const explorer of document.querySelectorAll(".nnlab-explorer")) {
+function enliven(explorer) {
   const controls = [...explorer.querySelectorAll("select, input[type=range]")];
   const animate = explorer.querySelector("input[type=checkbox]");
   const picture = explorer.querySelector(".frame");
+  const drawn = explorer.querySelector("template")?.content.children;
   const loading = new Map(); // by number of the frame
   let wanted;
 
   function load(number) {
+    if (drawn) return Promise.resolve(drawn[number].outerHTML);
     const frame = new Promise((resolve, reject) => {
       const script = document.createElement("script");
       script.onload = () => resolve(script.frame);
@@ -52,3 +55,6 @@ for (const explorer of document.querySelectorAll(".nnlab-explorer")) {
   for (const control of controls) control.addEventListener("input", show);
   animate?.addEventListener("change", play);
 }
+
+for (const explorer of document.querySelectorAll(".nnlab-explorer")) enliven(explorer);
+document.addEventListener("nnlab-explorer", ({ detail }) => enliven(detail));

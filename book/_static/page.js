@@ -35,3 +35,24 @@ window.addEventListener("beforeprint", () => {
 window.addEventListener("afterprint", () => {
   document.documentElement.dataset.theme = theme;
 });
+
+// A live page loads what it needs when the reader asks for it.
+const live = document.querySelector(".nnlab-live");
+live?.querySelector("button").addEventListener("click", async ({ target }) => {
+  const status = live.querySelector("[role=status]");
+  if (location.protocol === "file:") {
+    status.textContent =
+      "A browser runs no page from a disk. Open the book from a web server: for one of your own, " +
+      "type “python -m http.server” in its folder, and open http://localhost:8000.";
+    return;
+  }
+  target.disabled = true;
+  status.textContent = "Loading …";
+  try {
+    await (await import("../_live/live.js")).start(live);
+  } catch (error) {
+    console.error(error);
+    target.disabled = false;
+    status.textContent = "This could not be loaded. Is there a network? Press once more to try again.";
+  }
+});

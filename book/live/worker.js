@@ -1,0 +1,76 @@
+// Runs the cells of a live page, in a cage (cage.html) that no request leaves: every file comes from
+// the page, through the port. `page.` messages: need, ready, show, done; its own: file, load, run.
+
+const place = "https://nowhere.invalid/";
+const waiting = new Map(); // by name of the file
+let page, pyodide, shell;
+
+function ask(name) {
+  const file = new Promise((resolve, reject) => waiting.set(name, { resolve, reject }));
+  page.postMessage({ type: "need", name });
+  return file;
+}
+
+// Pyodide fetches its files; meanwhile, the page is where it fetches them from.
+async function withFiles(work) {
+  self.fetch = async (url) => {
+    const name = String(url).split("/").pop();
+    const type = name.endsWith(".wasm") ? "application/wasm" : "application/octet-stream";
+    return new Response(await ask(name), { headers: { "Content-Type": type } });
+  };
+  try {
+    return await work();
+  } finally {
+    delete self.fetch;
+  }
+}
+
+async function script(name) {
+  importScripts(URL.createObjectURL(new Blob([await ask(name)])));
+}
+
+async function load({ packages, modules }) {
+  await Promise.all([script("pyodide.js"), script("pyodide.asm.js")]);
+  pyodide = await withFiles(() => loadPyodide({ indexURL: place, env: { HOME: "/home/pyodide" } }));
+  await withFiles(() => add(packages));
+  for (const [name, text] of Object.entries(modules)) {
+    pyodide.FS.writeFile(`/home/pyodide/${name}`, text);
+  }
+  shell = pyodide.pyimport("shell");
+  shell.start((type, data) => page.postMessage({ type: "show", kind: type, data }));
+  page.postMessage({ type: "ready" });
+}
+
+// Packages that are there already are left alone, without a word.
+const add = (packages) => pyodide.loadPackage(packages, { messageCallback() {} });
+
+async function run({ number, source, packages }) {
+  await withFiles(async () => {
+    await add(packages);
+    await pyodide.loadPackagesFromImports(source, { messageCallback() {} });
+  });
+  const missing = shell.run(source, number);
+  if (missing) await withFiles(() => add([missing]));
+}
+
+const tasks = { load, run };
+
+self.onmessage = ({ ports: [port] }) => {
+  self.onmessage = null;
+  page = port;
+  page.onmessage = async ({ data }) => {
+    if (data.type === "file") {
+      const { resolve, reject } = waiting.get(data.name);
+      waiting.delete(data.name);
+      if (data.bytes) resolve(data.bytes);
+      else reject(new Error(`${data.name} could not be loaded`));
+      return;
+    }
+    try {
+      await tasks[data.type](data);
+      if (data.type === "run") page.postMessage({ type: "done" });
+    } catch (error) {
+      page.postMessage({ type: "failed", message: String(error.message ?? error) });
+    }
+  };
+};
