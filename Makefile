@@ -3,10 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: help book notebooks quizzes offline editor pdf epub check-epub slides site test units \
-	test-grading test-oldest test-newest test-machines audit test-kills test-networks test-live \
-	test-data lint links outputs data assignments grade bench times dist serve lock \
-	push-notebooks clean
+.PHONY: help book notebooks quizzes offline editor pdf epub check-epub slides site test \
+	units test-grading test-oldest test-newest test-machines audit test-kills \
+	test-networks test-data test-live mutants lint links outputs data assignments grade bench \
+	times dist serve lock push-notebooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -85,6 +85,11 @@ test-networks: .venv/test ## Test what holds for any network on thousands (4 min
 
 test-data: .venv/test ## Damage data files, kill downloads and fill disks, on Linux (10 minutes)
 	$(BIN)/python tests/robustness/data.py
+
+# MODULE=losses,theory tries these only; SAMPLE=200 tries so many places of each module.
+mutants: .venv/test ## Put small faults into the engine, one at a time: do the tests notice? (1 hour)
+	$(BIN)/uv run --quiet --no-project --with cosmic-ray==8.4.6 --with coverage==7.17.3 \
+		python tests/robustness/mutants.py
 
 lint: .venv/test ## Check style, format, types, spelling and the files for GitHub
 	$(BIN)/ruff check .

@@ -78,7 +78,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what asked for the network, what was not compared, and whether live pages ran."""
+    """Say what asked for the network, and what was not compared or not run."""
     if attempts := isolation.attempts():
         terminalreporter.section("asked for the network", red=True)
         terminalreporter.write_line("\n".join(attempts))

@@ -286,6 +286,19 @@ def test_gradient_check_catches_a_wrong_derivative(ensemble):
         assert found[..., -last:].max() < 1e-7
 
 
+def test_gradient_check_says_how_wrong():
+    """A slope a quarter too large: the error is the difference of two gradients, over the scale."""
+    tanh, arguments = ACTIVATIONS["tanh"], ([[1.0, 2.0]], [1], "binary_cross_entropy")
+    steep = Activation(
+        "steep", tanh.function, lambda Z, A, out: np.multiply(1.25, 1 - A**2, out=out), tanh.bounds
+    )
+    right, wrong = (MLP((2, 2, 1), phi, rng=rng()) for phi in (tanh, steep))
+    expected, found = (net.gradient(*arguments)[1].dtheta for net in (right, wrong))
+    error = np.abs(found - expected) / np.abs(found).max()
+    assert 0.03 < error.max() < 0.3
+    np.testing.assert_allclose(gradient_check(wrong, *arguments), error, atol=1e-8)
+
+
 @pytest.mark.parametrize("ensemble", [(), (4,)], ids=str)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradient_check_leaves_out_kinks_and_nothing_else(activation, ensemble):

@@ -234,6 +234,7 @@ def test_a_checkbox_starts_and_stops_the_animation():
     (clock,) = page.find("PlayModel")
     assert page.state[page.state[clock]["layout"]]["display"] == "none"
     switch = page.control("animate time (s)")
+    assert page.state[switch]["indent"] is False  # it stands under its slider
     page.set(switch, "value", True)
     assert page.state[clock]["playing"] is True
     page.set(clock, "playing", False)  # as it does at the end

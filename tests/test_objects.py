@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
 
 import joblib
@@ -10,10 +11,12 @@ import pytest
 
 from nnlab import activations, initializers, theory
 from nnlab.activations import ACTIVATIONS
+from nnlab.datasets import Dataset
 from nnlab.diagnostics import LayerStats, gradient_check, layer_stats
 from nnlab.initializers import INITIALIZERS
 from nnlab.losses import LOSSES
 from nnlab.network import MLP, Signals
+from nnlab.normalisers import batch_norm
 from nnlab.optimizers import SGD, Adam
 from nnlab.training import History, Snapshots, fit
 
@@ -186,11 +189,14 @@ OBJECTS = {
     "Snapshots": Snapshots([0, 5]),
     "LayerStats": layer_stats([X], "tanh"),
     "Prediction": theory.predict((3, 4, 2), "tanh", "he_normal"),
+    "MeanField": theory.MeanField("tanh", 1.2, 0.05),
+    "batch_norm": batch_norm,
+    "Dataset": Dataset(X, Y, X, Y, name="rows", source="here"),
     "gradient_check": gradient_check(mlp("relu"), X, Y, LOSS),
 }
 
 
-HOLDERS = MLP, Signals, History, Snapshots, LayerStats, theory.Prediction
+HOLDERS = MLP, Signals, History, Snapshots, LayerStats, theory.Prediction, Dataset
 
 
 def parts(value):
@@ -211,6 +217,17 @@ def test_everything_survives_a_copy(name, how, tmp_path):
     twin = COPIES[how](original, tmp_path)
     assert type(twin) is type(original)
     assert parts(twin) == parts(original)
+
+
+@pytest.mark.parametrize("name", [key for key, each in OBJECTS.items() if is_dataclass(each)])
+def test_a_recipe_is_what_it_says_and_a_result_is_itself(name):
+    """Neither can be changed. Results hold arrays, which have no one answer to ``==``."""
+    value = OBJECTS[name]
+    for attribute in (*(field.name for field in fields(value)), "remark"):
+        with pytest.raises(AttributeError):
+            setattr(value, attribute, None)
+    assert (copy.copy(value) == value) is not isinstance(value, HOLDERS)
+    assert hash(value) == hash(value)
 
 
 @copies

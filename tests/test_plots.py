@@ -117,6 +117,7 @@ def test_ridges_stack_the_layers_downwards_without_overlap():
     assert first.get_data().values.tolist() == pytest.approx([0.85, 0.85, 0.0])
     assert second.get_data().values.max() == pytest.approx(-0.15)
     assert second.get_data().baseline == -1
+    assert first.get_fill() and second.get_fill()
     assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "2"]
     assert ax.get_title() == "He"
     with pytest.raises(ValueError, match="3 bins"):

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "_build"
 SITE = BUILD / "html"
 ASIDE = BUILD / "aside"
+STRICT = ("-W", "-n", "--keep-going")  # warnings are errors, and all of them are shown
 MARK = BUILD / "without_warnings"  # as old as the start of the build that made the site
 
 
@@ -73,7 +74,7 @@ def build(kind: str, **how) -> subprocess.CompletedProcess:
     command = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))
     if command is None:
         raise FileNotFoundError("jupyter-book is not installed in this environment")
-    options = ["-W", "-n", "--keep-going", "--path-output", str(ASIDE)]
+    options = [*STRICT, "--path-output", str(ASIDE)]
     made, target = ASIDE / "_build" / kind, BUILD / kind
     if kind == "html":
         shutil.rmtree(ASIDE, ignore_errors=True)  # with what was read for a build that was stopped
@@ -125,4 +126,6 @@ def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 if __name__ == "__main__":
-    sys.exit(build(*sys.argv[1:] or ["html"]).returncode)
+    if status := build(*sys.argv[1:] or ["html"]).returncode:
+        sys.exit(status)
+    print(f"It was moved to {BUILD}.")

@@ -4,8 +4,8 @@ The sources are written for Sphinx. A copy is made from the resolved page instea
 plain Markdown with every number filled in, and its code cells are those that the page shows,
 without outputs. Its first cell installs what is missing.
 
-* ``jupyter-book build . --builder custom --custom-builder notebooks`` writes all copies into
-  ``_build/notebooks``, and into ``without_solutions`` there a variant without solutions.
+* ``python tests/website.py notebooks`` writes all copies into ``_build/notebooks``, and into
+  ``without_solutions`` there a variant without solutions.
 * The site has a copy beside each page, and its download button leads there.
 """
 

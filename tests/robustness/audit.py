@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import tables
@@ -42,7 +41,7 @@ def main() -> None:
     BUILD.mkdir(exist_ok=True)
     options = ["--pyproject", "pyproject.toml", "--output-file", BUILD / "sbom.json"]
     subprocess.run([*SBOM, *options, sys.executable], cwd=ROOT, env=env, check=True)
-    rows, found, skipped = [], set(), Counter()
+    rows, found, skipped = [], set(), set()
     for path in FILES:
         packages = audit(path)
         known = [package for package in packages if "vulns" in package]
@@ -51,7 +50,9 @@ def main() -> None:
         found |= bad
         rows.append(f"| {path} | {len(packages)} | {len(known)} | {len(bad)} |")
     tables.write("audit", HEADER + "\n".join([*rows, "", *sorted(found)]))
-    print(*found, *skipped, sep="\n")
+    print(*sorted(found), sep="\n")
+    if skipped:
+        print(f"{len(skipped)} packages could not be looked up. The first: {min(skipped)}")
     sys.exit(bool(found or skipped))
 
 
