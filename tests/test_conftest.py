@@ -33,7 +33,7 @@ CHAPTERS = {  # name: (source, notebook metadata); each is saved as one that pri
 def report(request, tmp_path_factory) -> tuple[bool, str]:
     """Whether CI is set, and what pytest then says about the tests and chapters above."""
     folder = tmp_path_factory.mktemp("project")
-    for name in ("conftest.py", "isolation.py", "kernels.py"):
+    for name in ("conftest.py", "isolation.py", "kernels.py", "npm.py"):
         shutil.copy(Path(__file__).with_name(name), folder)
     for name, text in TESTS.items():
         (folder / name).write_text(text)
@@ -86,7 +86,7 @@ def test_asserts_count_without_mnist_too(report):
 
 @pytest.mark.parametrize(("compare", "code"), [("asserts", 0), ("strict", 1), ("loosely", 4)])
 def test_outputs_are_compared_unless_only_asserts_decide(compare, code, tmp_path):
-    for name in ("conftest.py", "isolation.py", "kernels.py"):
+    for name in ("conftest.py", "isolation.py", "kernels.py", "npm.py"):
         shutil.copy(Path(__file__).with_name(name), tmp_path)
     output = new_output("stream", name="stdout", text="saved\n")
     cell = new_code_cell("print('new')", execution_count=1, outputs=[output])
