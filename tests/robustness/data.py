@@ -35,6 +35,7 @@ import test_datasets as small
 from nnlab import datasets
 
 MUTANTS, KILLS, REPLIES = 10_000, 1000, 1000
+SHARES = 4  # processes that kill
 ROOM = 2**27  # bytes that a process may take on top of what it has
 FORK = multiprocessing.get_context("fork")
 BASE = Path(tempfile.mkdtemp(prefix="nnlab-robustness-"))
@@ -185,16 +186,19 @@ def usual_time(url: str) -> float:
     times = []
     for i in range(9):
         begin = time.monotonic()
-        start(BASE / f"usual{i}", url).join()
+        start(BASE / f"usual{os.getpid()}-{i}", url).join()
         times.append(time.monotonic() - begin)
     return sorted(times)[len(times) // 2]
 
 
-def kills(url: str) -> list[Row]:
-    """Kill downloads at random moments, some again and again in the same cache."""
-    rng, counts, caches = Random(1), Counter(), [BASE / "killed"]
+def kills(share: int, url: str) -> tuple[Counter, int]:
+    """Kill downloads at random moments, some again and again in the same cache.
+
+    Return how many files they left, and how many left a temporary folder.
+    """
+    rng, counts, caches = Random(share), Counter(), [BASE / f"killed{share}"]
     usual, left = usual_time(url), 0
-    for i in range(KILLS):
+    for i in range(KILLS // SHARES):
         cache = caches[-1]
         before = look(cache)[1]
         process = start(cache, url)
@@ -202,14 +206,13 @@ def kills(url: str) -> list[Row]:
         process.kill()
         process.join()
         whole, parts = look(cache)
-        counts[f"left {whole} of 4 files" if process.exitcode else "too late"] += 1
+        counts[f"left {whole} of 4 files" if process.exitcode else "came too late"] += 1
         left += parts > before
         if whole == len(small.FILES) or rng.random() < 0.5:
             finish(cache, url)
-            caches.append(BASE / f"killed{i}")
+            caches.append(BASE / f"killed{share}-{i}")
     finish(caches[-1], url)
-    what = f"{told(counts)}; {left} left a temporary folder; each cache could be completed"
-    return [("download killed", KILLS, what, "nothing")]
+    return counts, left
 
 
 def together(url: str) -> list[Row]:
@@ -425,27 +428,39 @@ def larger_files() -> dict[str, bytes]:
     }
 
 
-def main() -> None:
-    rows = []
-
-    def add(more: list[Row]) -> None:
-        rows.extend(more)
-        for fault, n, what, _ in more:
-            print(f"{fault}: {n} tried, {what}", flush=True)
-
-    (BASE / "mutant").mkdir()
-    datasets.SHA256 = small.hashes(small.FILES)
-    BOMB(Random(0), small.WHOLE[0])  # which keeps its parts; memory is short from here on
-    add(apart(mutants))
-    add(apart(giants))
-    add(apart(answers, faults.zeros(3072, bytes([0, 0, 8, 1, 0, 0, 0, 5]))))
+def served(function: Callable, *args: object) -> object:
+    """Call a function with the address of a server of the larger files."""
     small.FILES.update(larger_files())
     datasets.SHA256 = small.hashes(small.FILES)
     with mirror() as url:
-        for faults_of in (kills, together, folders):
-            add(faults_of(url))
+        return function(*args, url)
+
+
+def main() -> None:
+    (BASE / "mutant").mkdir()
+    datasets.SHA256 = small.hashes(small.FILES)
+    BOMB(Random(0), small.WHOLE[0])  # which keeps its parts; memory is short from here on
+    bomb = faults.zeros(3072, bytes([0, 0, 8, 1, 0, 0, 0, 5]))
+    with ProcessPoolExecutor(SHARES + 2, FORK) as pool:
+        shares = [pool.submit(apart, served, kills, share) for share in range(SHARES)]
+        jobs = [
+            pool.submit(apart, *job)
+            for job in (
+                (mutants,),
+                (giants,),
+                (answers, bomb),
+                (served, together),
+                (served, folders),
+            )
+        ]
+        files, times, network, crowds, disks = (job.result() for job in jobs)
+        counts = sum((share.result()[0] for share in shares), Counter())
+        left = sum(share.result()[1] for share in shares)
+    what = f"{told(counts)}; {left} left a temporary folder; each cache could be completed"
+    killed = [("download killed", counts.total(), what, "nothing")]
     lines = ["| fault | tried | what happened | lost |", "|---|--:|---|---|"]
-    lines += [f"| {fault} | {n:,} | {what} | {lost} |" for fault, n, what, lost in rows]
+    for fault, n, what, lost in [*files, *times, *network, *killed, *crowds, *disks]:
+        lines.append(f"| {fault} | {n:,} | {what} | {lost} |")
     tables.write("data", "\n".join(lines))
     shutil.rmtree(BASE)
 
