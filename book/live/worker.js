@@ -31,10 +31,10 @@ async function script(name) {
 
 async function load({ packages, modules }) {
   await Promise.all([script("pyodide.js"), script("pyodide.asm.js")]);
-  pyodide = await withFiles(() => loadPyodide({ indexURL: place, env: { HOME: "/home/pyodide" } }));
+  pyodide = await withFiles(() => loadPyodide({ indexURL: place }));
   await withFiles(() => add(packages));
   for (const [name, text] of Object.entries(modules)) {
-    pyodide.FS.writeFile(`/home/pyodide/${name}`, text);
+    pyodide.FS.writeFile(name, text);
   }
   shell = pyodide.pyimport("shell");
   shell.start((type, data) => page.postMessage({ type: "show", kind: type, data }));
