@@ -83,7 +83,7 @@ test-kills: .venv/test ## Kill what writes files at random moments; see tests/ro
 test-networks: .venv/test ## Test what holds for any network on thousands (4 minutes)
 	$(BIN)/python tests/robustness/networks.py
 
-test-data: .venv/test ## Damage data files, kill downloads and fill disks, on Linux (10 minutes)
+test-data: .venv/test ## Damage data files, kill downloads and fill disks, on Linux (5 minutes)
 	$(BIN)/python tests/robustness/data.py
 
 # MODULE=losses,theory tries these only; SAMPLE=200 tries so many places of each module.
