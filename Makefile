@@ -80,7 +80,7 @@ audit: .venv/test ## Look up known vulnerabilities; write _build/sbom.json (need
 test-kills: .venv/test ## Kill what writes files at random moments; see tests/robustness (1 hour)
 	$(BIN)/python tests/robustness/kills.py
 
-test-networks: .venv/test ## Test what holds for any network on thousands (4 minutes)
+test-networks: .venv/test ## Test what holds for any network on thousands (5 minutes)
 	$(BIN)/python tests/robustness/networks.py
 
 test-data: .venv/test ## Damage data files, kill downloads and fill disks, on Linux (5 minutes)

@@ -106,7 +106,7 @@ inits = st.one_of(
 rules = st.one_of(
     st.builds(SGD, st.floats(1e-3, 0.3), st.sampled_from([0.0, 0.9])),
     # Where a gradient is 0 but for rounding, a small ε would make steps of the rounding.
-    st.builds(Adam, st.floats(1e-4, 0.1), epsilon=st.just(1e-3)),
+    st.builds(Adam, st.floats(1e-4, 0.03), epsilon=st.just(0.1)),
 )
 
 
@@ -152,9 +152,15 @@ def well_posed(problem):
     Where the variance is 0, a normaliser multiplies the last digit by 316, in every layer anew.
     """
     signals = problem.net.forward(problem.X)
+    # Where all is learnt, the gradient is p − 1 or so, of which the rounding of p is a large part.
+    learns = LOSSES[problem.loss](signals.logits, problem.y).min() > 1e-5
     rates = [np.maximum(rate.max(), 1) for rate in signals._rate]
     tipped = problem.net.gamma and problem.net.activation.name[:4] in ("relu", "leak", "selu")
-    return np.prod(rates) < 100 and not (tipped and min(np.abs(H).min() for H in signals.H) < 1e-9)
+    return (
+        np.prod(rates) < 20
+        and learns
+        and not (tipped and min(np.abs(H).min() for H in signals.H) < 1e-9)
+    )
 
 
 # ------------------------------------------------------------------------------------ gradients
@@ -314,6 +320,7 @@ def rounded_slopes(Z, y, loss):
 @given(problems(dtype=np.float32))
 def test_float32_is_as_near_to_float64_as_its_roundings_allow(problem):
     """The gradient in float32 is float64's, but for its roundings, followed through every step"""
+    assume(well_posed(problem))
     net = problem.net
     exact = net.with_theta(net.theta.astype(np.float64))
     found, tipped = rounded_gradient(exact, problem.X.astype(np.float64), problem.y, problem.loss)
