@@ -264,6 +264,7 @@ class Cell {
 
   begin() {
     this.stale = true;
+    if (this.output.querySelector(".nnlab-error")) this.clear(); // what ended it is over
     this.view.dispatch({ effects: setError.of(null) });
     this.show("running");
     this.begun = performance.now();
