@@ -1,5 +1,6 @@
 """Live pages: what a reader runs in the browser gives what the page shows, and nothing gets out."""
 
+import gzip
 import os
 import re
 import sys
@@ -61,6 +62,25 @@ def test_the_button_says_what_is_loaded(name):
     assert numbers == [round(size) for size in sizes if size]
     assert sizes[0] < 40 or {"sympy", "scikit-learn"} & {*first}
     assert ("sympy" in whole) == any("import sympy" in source for source in sources)
+
+
+def live_parts(text: str) -> str:
+    """The parts of a page's script or style that are there for its button."""
+    parts = re.split(r"\n\n", text)
+    return "\n\n".join(part for part in parts if "nnlab-live" in part)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_button_adds_at_most_20_kb_to_a_page(name):
+    page = soup(name)
+    with_button = len(gzip.compress(str(page).encode()))
+    for part in page.select(".nnlab-live"):
+        part.decompose()
+    markup = with_button - len(gzip.compress(str(page).encode()))
+    static = [built() / "_static" / file for file in ("page.js", "custom.css")]
+    parts = [live_parts(path.read_text("utf-8")) for path in static]
+    assert all(parts)
+    assert 0 < markup + sum(len(gzip.compress(part.encode())) for part in parts) < 20_000
 
 
 def test_without_sympy_and_scikit_learn_a_page_loads_less_than_40_mb():
@@ -268,10 +288,10 @@ def test_on_a_disk_the_button_says_what_to_do(browser):
     page.close()
 
 
-def test_without_a_network_the_page_says_so_and_tries_again(browser, site, files):
+@pytest.mark.parametrize("lacking", ["^https:", "^https:.*/full/"])  # all, or packages
+def test_without_a_network_the_page_says_so_and_tries_again(browser, site, files, lacking):
     page = Live(browser.new_page(), site[0], CHAPTERS[1])
-    page.page.unroute_all()
-    page.page.route("https://**", lambda route: route.abort())
+    page.page.route(re.compile(lacking), lambda route: route.abort())
     page.root.get_by_role("button", name="Run this page").click()
     expect(page.status).to_contain_text("could not be loaded", timeout=MINUTE)
     expect(page.root.get_by_role("button", name="Try again")).to_be_enabled()

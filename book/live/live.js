@@ -4,6 +4,9 @@ import * as cm from "./editor.min.js";
 import { clean } from "./clean.js";
 
 const here = (name) => new URL(name, import.meta.url);
+const KEYS =
+  "Shift-Enter runs a cell and goes to the next, Ctrl-Enter (on a Mac, Command-Enter) runs it and " +
+  "stays, Tab leaves the code.";
 const MODULES = ["shell.py", "backend.py", "figures.py"];
 
 // ---------------------------------------------------------------------------- files
@@ -212,33 +215,56 @@ class Cell {
     return button;
   }
 
+  // What is there stays until there is something new, so that the page does not jump.
+  clear() {
+    if (!this.stale) return;
+    this.stale = false;
+    const before = this.output.hasChildNodes() ? this.output : this.hidden;
+    this.output.style.minHeight = `${before?.offsetHeight ?? 0}px`; // until it ends
+    this.output.replaceChildren();
+    this.hidden?.classList.add("nnlab-away");
+  }
+
+  close() {
+    this.clear();
+    this.output.style.minHeight = "";
+    clearInterval(this.clock);
+  }
+
   end() {
+    this.close();
     this.ran = true;
     this.seconds = Math.round((performance.now() - this.begun) / 1000);
-    clearInterval(this.clock);
     this.show(this.error ? "wrong" : "done");
   }
 
-  // States: "" (not run), queued, running, done, wrong.
+  stop() {
+    this.close();
+    this.show("stopped");
+  }
+
+  // States: "" (not run), queued, running, done, wrong, stopped.
   show(state) {
     this.state = state;
     const took = Math.round((performance.now() - this.begun) / 1000);
     const words = {
       "": this.long ? "takes minutes in a browser" : "",
-      queued: "waits",
+      queued: this.page.ready ? "waits" : "waits until Python has loaded",
       running: took ? `runs for ${took} s` : "runs …",
-      done: this.seconds ? `has run in ${this.seconds} s` : "has run",
+      done: this.seconds ? `ran in ${this.seconds} s` : "ran",
       wrong: "stopped with an error",
+      stopped: "stopped; what all cells had computed is lost",
     };
     this.mark.textContent = [words[state], this.edited && "changed"].filter(Boolean).join(", ");
     this.runButton.textContent = state === "running" || state === "queued" ? "Stop" : "Run";
     this.root.dataset.state = state;
-    this.resetButton.disabled = !this.edited && !this.output.hasChildNodes();
+    const fresh = !this.edited && !this.output.hasChildNodes();
+    this.resetButton.disabled = state === "running" || fresh;
   }
 
   begin() {
-    this.output.replaceChildren();
-    this.hidden?.classList.add("nnlab-away");
+    this.stale = true;
+    if (this.output.querySelector(".nnlab-error")) this.clear(); // what ended it is over
     this.view.dispatch({ effects: setError.of(null) });
     this.show("running");
     this.begun = performance.now();
@@ -255,6 +281,7 @@ class Cell {
   }
 
   add({ kind, data }) {
+    this.clear();
     const last = this.output.lastElementChild;
     if (kind === "text") {
       const text = last?.classList.contains("nnlab-text")
@@ -312,6 +339,7 @@ class Page {
     this.packages = [...root.dataset.packages.split(" "), "nnlab"]; // what the first cell needs
     this.files = new Files(listed, (part) => this.progress(part));
     this.queue = [];
+    this.ready = false;
     this.colors = new Map();
     this.style = document.head.appendChild(make("style"));
     const button = root.querySelector("button");
@@ -324,7 +352,7 @@ class Page {
     this.cells = roots
       .filter((cell) => cell.querySelector(".cell_input pre"))
       .map((cell, i) => new Cell(cell, i + 1, this));
-    root.querySelector(":scope > span").remove();
+    root.querySelector(":scope > span").textContent = KEYS;
     const focused = document.activeElement === button;
     button.remove();
     if (focused) this.allButton.focus();
@@ -342,8 +370,10 @@ class Page {
     this.status.textContent = text;
   }
 
+  // When every file is there, Python still has to start: a bar without an end says so.
   progress(part) {
-    this.meter.value = part;
+    if (part < 1) this.meter.value = part;
+    else this.meter.removeAttribute("value");
     this.meter.hidden = part === 1 && this.ready;
   }
 
@@ -439,13 +469,12 @@ class Page {
   stop() {
     this.python.end();
     this.stopButton.textContent = "Stop";
-    clearInterval(this.current?.clock);
-    this.current?.show("");
-    for (const cell of this.queue.splice(0)) cell.show("");
+    this.queue = [];
     for (const cell of this.cells) {
       cell.ran = false;
       if (cell.state) cell.show("");
     }
+    this.current?.stop();
     this.begin("Stopped. Python starts again; what the cells had computed is lost.");
   }
 

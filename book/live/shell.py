@@ -30,6 +30,7 @@ class Stream(io.TextIOBase):
 
 def start(show_function):
     """Take the function that shows something; get ready."""
+    import logging
     import os
     import warnings
 
@@ -49,6 +50,8 @@ def start(show_function):
     }
     # The distribution's own Matplotlib is older than what it needs of others.
     warnings.filterwarnings("ignore", category=DeprecationWarning)
+    # It says that it builds its list of fonts, below the reader's first cell.
+    logging.getLogger("matplotlib.font_manager").setLevel("ERROR")
 
 
 def run(source, number):

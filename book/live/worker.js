@@ -41,16 +41,35 @@ async function load({ packages, modules }) {
   page.postMessage({ type: "ready" });
 }
 
-// Packages that are there already are left alone, without a word.
-const add = (packages) => pyodide.loadPackage(packages, { messageCallback() {} });
+// Packages that are there already are left alone, without a word. Pyodide only reports a package that
+// does not come.
+async function add(packages, load = pyodide.loadPackage) {
+  const wrong = [];
+  const errorCallback = (text) => wrong.push(text);
+  await load(packages, { messageCallback() {}, errorCallback });
+  if (wrong.length) throw new Error(wrong.join("\n"));
+}
+
+// Whether what a cell needs is there; the cell says so if not, and nothing else is lost.
+async function fetched(work) {
+  try {
+    await withFiles(work);
+    return true;
+  } catch (error) {
+    const text = `${error.message}\nIs there a network? Run the cell again to try once more.`;
+    page.postMessage({ type: "show", kind: "error", data: { text, kind: "a package is missing" } });
+    return false;
+  }
+}
 
 async function run({ number, source, packages }) {
-  await withFiles(async () => {
+  const there = await fetched(async () => {
     await add(packages);
-    await pyodide.loadPackagesFromImports(source, { messageCallback() {} });
+    await add(source, pyodide.loadPackagesFromImports);
   });
+  if (!there) return;
   const missing = shell.run(source, number);
-  if (missing) await withFiles(() => add([missing]));
+  if (missing) await fetched(() => add([missing]));
 }
 
 const tasks = { load, run };
