@@ -43,7 +43,7 @@ FILE = Path(__file__).parents[1] / "BENCHMARKS.md"
 # What a training step runs through. The others draw, load or explain.
 ENGINE = (
     *("activations", "checks", "initializers", "losses", "network", "normalisers"),
-    *("optimizers", "training", "workers"),
+    *("optimizers", "progress", "training", "workers"),
 )
 
 THREADS = usable_cores()

@@ -42,7 +42,7 @@ def write(folder: Path) -> None:
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     (folder / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     shutil.copytree(ROOT / "book" / "_extensions", folder / "book" / "_extensions")
-    for name in ("_static", "_templates", "images", "inventories"):
+    for name in ("_static", "_templates", "images", "inventories", "live"):
         shutil.copytree(ROOT / "book" / name, folder / "book" / name)
     shutil.copy(ROOT / "book" / "references.bib", folder / "book")
     (folder / "_toc.yml").write_text(

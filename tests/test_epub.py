@@ -126,7 +126,7 @@ def test_an_explorer_shows_its_first_picture(pages, name):
     ]
     for box, saved in zip(boxes, SAVED[name], strict=True):
         (figure,) = box.iter(f"{SVG}svg")
-        assert figure.get("aria-label") == saved.frames()[saved.first()][0]
+        assert figure.get("aria-label") == saved.frames[saved.first].alt
         assert [part for part in box.iter(f"{XHTML}p") if part.get("class") == "still"]
 
 

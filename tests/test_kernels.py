@@ -98,7 +98,7 @@ def test_figures_are_saved_the_same_each_time(saved):
 
 def test_outputs_are_compared_whatever_the_user_has_set_up(saved, hostile):
     folder = saved["here"]
-    for name in ("conftest.py", "isolation.py", "kernels.py"):
+    for name in ("conftest.py", "isolation.py", "kernels.py", "npm.py"):
         (folder / name).write_bytes((TESTS / name).read_bytes())
     nb = nbformat.read(folder / "chapter.ipynb", as_version=4)
     nb.cells[2].outputs[0].data["image/svg+xml"] = "<svg>as another version draws it</svg>"

@@ -43,7 +43,7 @@ def minutes(article: bs4.Tag) -> float:
     """How long the core path takes: 200 words a minute, and a minute where one stops to look."""
     core = core_path(article)
     stops = len(core.select(STOPS))
-    for part in core.select("div.math, div.cell"):
+    for part in core.select("div.math, div.cell, .nnlab-live"):
         part.decompose()
     for formula in core.select("math"):
         formula.replace_with("formula")

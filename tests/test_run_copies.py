@@ -91,7 +91,7 @@ def words_of_page(html: str) -> list[str]:
         captions = [caption.extract() for caption in output.select("figcaption")]
         output.clear()
         output.extend(captions)
-    for control in article.select("a.headerlink, details.hide > summary"):
+    for control in article.select("a.headerlink, details.hide > summary, .nnlab-live"):
         control.decompose()
     for formula in article.select("math"):
         formula.replace_with(formula.find("annotation").text)

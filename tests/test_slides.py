@@ -143,6 +143,7 @@ def test_an_explorer_answers_on_its_slide_and_keeps_the_arrow_keys(page, built):
 
 def deck(folder: Path, text: str) -> Path:
     """A project of one deck, which has the name of a chapter."""
+    folder.mkdir(exist_ok=True)
     (folder / "conf.py").write_bytes((slides.SOURCE / "conf.py").read_bytes())
     settings = (folder / "conf.py").read_text(encoding="utf-8")
     extensions = slides.SOURCE.parent / "_extensions"
@@ -164,7 +165,9 @@ def deck(folder: Path, text: str) -> Path:
     ],
 )
 def test_what_the_chapter_has_not_stops_the_build(tmp_path, capfd, text, said):
-    assert slides.build(deck(tmp_path, text), tmp_path / "built") != 0
+    assert slides.build(deck(tmp_path / "deck", text), tmp_path / "built") != 0
     assert said in capfd.readouterr().err
-    assert slides.build(deck(tmp_path, "{number}`ch1-loss-1:.1f`"), tmp_path / "built") == 0
+    assert (
+        slides.build(deck(tmp_path / "deck", "{number}`ch1-loss-1:.1f`"), tmp_path / "built") == 0
+    )
     assert re.search(r"<p>0\.5</p>", (tmp_path / "built" / f"{DECKS[0]}.html").read_text())
