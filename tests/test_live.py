@@ -165,7 +165,7 @@ class Live:
 
     def settled(self) -> None:
         expect(self.status).to_contain_text(
-            re.compile("Ready|has run|with an error"), timeout=3 * MINUTE
+            re.compile("Ready|has run|with an error"), timeout=20 * MINUTE
         )
         idle = "!document.querySelector('[data-state=queued], [data-state=running]')"
         self.page.wait_for_function(idle, timeout=20 * MINUTE)
